@@ -422,6 +422,9 @@ def _channels_first(x, kernels, bias, scale):
     x = (x - mean) * scale.reshape(1, -1, 1, 1) + bias.reshape(1, -1, 1, 1)
     x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
     x = jax.nn.silu(x) * jnp.max(x, axis=1, keepdims=True)
+    # As `vmap` over examples leaves it.
+    x = jnp.squeeze(jnp.moveaxis(x[:, None], 2, 4).reshape(len(x), 1, *x.shape[2:], 1, x.shape[1]), (1, 4))
+    x = jnp.moveaxis(x + jnp.arange(4.0), -1, 1)
     x = lax.conv_general_dilated(x, kernels[1], (1, 1), "SAME", dimension_numbers=numbers)
     spread = jnp.sum(x, axis=(1, 3))
     return jnp.tanh(x).reshape(len(x), -1) * jnp.where(x > 0, x, 0.1).reshape(len(x), -1), spread

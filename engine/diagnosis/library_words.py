@@ -14,12 +14,13 @@ _WORDS: dict[str, dict[str, _Say]] = {
         "epsilon": lambda value: f"eps={value:g}",
         "learning_rate": lambda value: f"lr={value:g}",
         "optimizer": lambda value: f"torch.optim.{_CLASSES[value]}",
+        "momentum": lambda value: f"momentum={value:g}",
         "weight_decay": lambda value: f"weight_decay={value or 0:g}",
         "clip_norm": lambda value: f"torch.nn.utils.clip_grad_norm_(parameters, {value:g})" if value else "no clipping",
         "dropout": lambda value: "nn.Dropout(0)",
         "batch_size": lambda value: f"DataLoader(…, batch_size={value})",
         "schedule": lambda value: "no lr_scheduler",
-        "scaling": lambda value: "(x - x.mean(0)) / x.std(0)",
+        "scaling": lambda value: "(x - mean) / std, of each channel",
         "target_scaling": lambda value: "(y - y.mean(0)) / y.std(0)",
     },
     "Keras": {
@@ -27,6 +28,7 @@ _WORDS: dict[str, dict[str, _Say]] = {
         "epsilon": lambda value: f"epsilon={value:g}",
         "learning_rate": lambda value: f"learning_rate={value:g}",
         "optimizer": lambda value: f"keras.optimizers.{_CLASSES[value]}",
+        "momentum": lambda value: f"momentum={value:g}",
         "weight_decay": lambda value: f"weight_decay={value or 0:g}",
         "clip_norm": lambda value: f"global_clipnorm={value:g}" if value else "no global_clipnorm",
         "dropout": lambda value: "layers.Dropout(0)",
@@ -44,7 +46,7 @@ def in_library(library: str, given: Arm, changed: Arm) -> str:
     before, after = identity_fields(given), identity_fields(changed)
     different = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if after["optimizer"] != before["optimizer"]:
-        different = ["optimizer", "learning_rate"]
+        different = ["optimizer", "learning_rate", "momentum"]
     said = [words[name](after.get(name)) for name in different if name in words and _is_said(name, after)]
     return f"{_MARK}{library}: {', '.join(said)}" if said else ""
 
@@ -57,5 +59,6 @@ def without_library(words: str) -> str:
 def _is_said(name: str, after: Mapping[str, Any]) -> bool:
     """Tells whether a library has a word for the new value of a field."""
     value = after.get(name)
-    is_known = (name != "init" or value == "he") and (name != "optimizer" or value in _CLASSES)
-    return is_known and (value is not None or name in ("weight_decay", "clip_norm"))
+    if name in ("init", "optimizer", "momentum"):
+        return {"init": value == "he", "optimizer": value in _CLASSES, "momentum": bool(value)}[name]
+    return value is not None or name in ("weight_decay", "clip_norm")

@@ -32,7 +32,9 @@ def best_constant(loss: Loss, targets: Targets) -> np.ndarray:
     for start in _starts(loss, targets):
         # Numbers overflow on the way to a loss without bound.
         with np.errstate(all="ignore"):
-            went = minimize(mean, start, jac=slope, method="BFGS", options={"gtol": 1e-10, "maxiter": 500})
+            method, accuracy = ("BFGS", {}) if loss.num_outputs <= _FEW_OUTPUTS else ("L-BFGS-B", {"ftol": 1e-14})
+            options = {"gtol": 1e-10, "maxiter": 500, **accuracy}
+            went = minimize(mean, start, jac=slope, method=method, options=options)
         found += [(value, at) for value, at in ((mean(start), start), (went.fun, went.x)) if np.isfinite(value)]
     if not found:
         raise InputError("no constant output has a finite loss: expected a loss that has")

@@ -126,6 +126,8 @@ def user_failure(arm: Arm, what: str, error: Exception) -> InputError:
             "values of an array decide what comes next, as in `if x.sum() > 0`, and a compiled program computes both: "
             "`where` chooses between them"
         )
+    elif "mixed math between XLATensor" in reason:
+        reason = "a tensor that the module holds is neither a parameter nor a buffer: register_buffer makes it one"
     elif "not compiled with CUDA" in reason:
         reason = f"{reason}: leave .cuda() and .to() out, the network runs where JAX does"
     # A callback of a compiled program is quoted with its whole traceback.

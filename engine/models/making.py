@@ -103,6 +103,11 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
     for leaf in jax.tree.leaves(params):
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             raise InputError(f"model={arm.model} has parameters of type {leaf.dtype}: expected floats")
+    if arm.precision == "bfloat16" and model.library == "Keras":
+        raise InputError(
+            f"precision=bfloat16 has no effect on model={arm.model}: layers of Keras have a type of their own; "
+            f"keras.config.set_dtype_policy('mixed_bfloat16') at the top of its file chooses it"
+        )
     _check_memory(arm, params)
     try:
         outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import InputError
+
 
 def nested(values: Mapping[str, Any], separator: str) -> Any:
     """Returns values as nested dictionaries, in their order: with a slash, `{"conv/kernel": 1}` has two levels."""
@@ -14,6 +16,8 @@ def nested(values: Mapping[str, Any], separator: str) -> Any:
         inside = tree
         for part in above:
             inside = inside.setdefault(part, OrderedDict())
+        if last in inside or not isinstance(inside, dict):
+            raise InputError(f"it has two variables of the name {name!r}: expected a name for each")
         inside[last] = value
     return tree
 

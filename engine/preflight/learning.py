@@ -9,10 +9,12 @@ import numpy as np
 import optax
 from jax import lax
 
+from ..errors import InputError
 from ..lanes.least_cost import operations
-from ..losses import Targets
-from ..losses.making import chance_of, make_loss
+from ..losses import Loss, Targets
+from ..losses.constant import best_constant
 from ..models.jaxpr import equations
+from ..tasks import Task
 from .passes import Passes, run_once
 
 # Rates of the plain optimiser, Adam from He's start without noise, decay or schedule; the best one counts.
@@ -100,15 +102,23 @@ def _is_loop(eqn: Any) -> bool:
 
 def loss_of_constant(passes: Passes) -> float:
     """Returns the loss of the best constant prediction of this batch."""
-    arm, task, targets = passes.trainer.arm, passes.trainer.task, passes.batch.targets
-    if arm.loss is not None:
-        array = np.asarray(targets)
-        number = array.shape[1] if array.ndim > 1 else max(task.num_outputs, 1 + int(array.max()))
-        of_batch = Targets(array, number)
-        return chance_of(arm, make_loss(arm, of_batch), of_batch, of_batch)
+    task, targets = passes.trainer.task, passes.batch.targets
+    if passes.trainer.arm.loss is not None:
+        return _loss_of_constant(task, np.asarray(targets))
     if task.correct is not None and targets.ndim == 1:
         best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
     else:
         best = jnp.mean(targets, axis=0)
     outputs = jnp.broadcast_to(best, (len(targets), task.num_outputs))
     return float(jnp.mean(task.loss(outputs, targets)))
+
+
+def _loss_of_constant(task: Task, targets: np.ndarray) -> float:
+    """Returns the same for a loss that was chosen; 0 where it has no best constant."""
+    number = targets.shape[1] if targets.ndim > 1 else max(task.num_outputs, 1 + int(targets.max()))
+    try:
+        best = best_constant(Loss(task.loss, task.num_outputs), Targets(targets, number))
+    except InputError:
+        return 0.0
+    outputs = jnp.broadcast_to(jnp.asarray(best, jnp.float32), (len(targets), task.num_outputs))
+    return float(jnp.mean(task.loss(outputs, jnp.asarray(targets))))

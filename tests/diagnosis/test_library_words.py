@@ -36,7 +36,7 @@ def test_a_change_has_its_name_in_a_library(given, changed, in_torch, in_keras):
 def test_another_optimiser_comes_with_its_rate_and_nothing_else():
     before = resolve_arm(Arm(model="mlp"))
     after = resolve_arm(Arm(model="mlp", optimizer="sgd", momentum=0.9, learning_rate=0.01))
-    assert in_library("PyTorch", before, after) == "in PyTorch: torch.optim.SGD, lr=0.01"
+    assert in_library("PyTorch", before, after) == "in PyTorch: torch.optim.SGD, lr=0.01, momentum=0.9"
 
 
 def test_the_words_of_a_diagnosis_have_them_and_figures_do_not():

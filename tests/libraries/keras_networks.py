@@ -73,3 +73,24 @@ def with_penalty():
 
 
 made = keras.Sequential([layers.Flatten(), layers.Dense(10)])
+
+
+class Plain(keras.Model):
+    """A class whose call knows nothing of training, with layers that do, and two layers of one name."""
+
+    def __init__(self, num_classes=10, dropout=0.0):
+        super().__init__()
+        self.flat = layers.Flatten()
+        self.first = layers.Dense(16, activation="tanh", name="dense")
+        self.second = layers.Dense(16, activation="tanh", name="dense")
+        self.drop = layers.Dropout(dropout)
+        self.head = layers.Dense(num_classes)
+
+    def call(self, x):
+        return self.head(self.drop(self.second(self.first(self.flat(x)))))
+
+
+def with_activity():
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Dense(16, activity_regularizer="l2")(layers.Flatten()(inputs))
+    return keras.Model(inputs, layers.Dense(10)(x))

@@ -17,12 +17,13 @@ from tests.libraries import loops
 
 _RATE, _STEPS, _SEEDS = 3e-2, 22, [0, 3]
 NETWORKS = [
-    *(("torch", name) for name in ("CNN", "ResNet", "Transformer", "LSTM", "Frozen")),
-    *(("keras", name) for name in ("cnn", "resnet", "Transformer", "lstm", "gru", "frozen")),
+    *(("torch", name) for name in ("CNN", "ResNet", "Transformer", "LSTM", "Frozen", "Subclassed", "Making")),
+    *(("keras", name) for name in ("cnn", "resnet", "Transformer", "lstm", "gru", "frozen", "Plain")),
     *(("haiku", name) for name in ("CNN", "resnet", "transformer", "LSTM")),
     *(("equinox", name) for name in ("CNN", "ResNet", "Transformer", "GRU", "mlp")),
 ]
 NORMALISED = [("torch", "CNN"), ("keras", "cnn"), ("haiku", "CNN"), ("equinox", "CNN")]
+OTHERS_WITH_DROPOUT = [("torch", "Transformer"), ("keras", "Transformer"), ("keras", "Plain")]
 _NEEDED = {"torch": "torch", "keras": "keras", "haiku": "haiku", "equinox": "equinox"}
 
 
@@ -47,7 +48,7 @@ def test_it_trains_as_its_library_does(library, name, make_pool, data_dir):
         batches = [(data["inputs"][rows], data["labels"][rows]) for rows in np.asarray(draws)]
         own = getattr(loops, f"{library}_loop")(name, batches, seed, _RATE)
         np.testing.assert_allclose(found["arm", seed].batch_loss, own, rtol=1e-4)
-        assert abs(own[-1] - own[0]) > 1e-3
+        assert abs(own[-1] - own[0]) > 5e-4
 
 
 def _starts(library: str, name: str, seed: int) -> list[np.ndarray]:
@@ -94,7 +95,7 @@ def test_seed_by_seed_it_starts_where_its_library_does(library, name, make_pool)
             np.testing.assert_array_equal(ours[lane].ravel(), np.asarray(own).ravel())
 
 
-@pytest.mark.parametrize(("library", "name"), [*NORMALISED, ("torch", "Transformer"), ("keras", "Transformer")])
+@pytest.mark.parametrize(("library", "name"), [*NORMALISED, *OTHERS_WITH_DROPOUT])
 def test_dropout_is_drawn_in_training_alone(library, name):
     arm = arm_of(library, name, model_args=("dropout=0.5",), init="he")
     model = make_model(arm, (8, 8, 1), 10)
@@ -121,3 +122,12 @@ def test_evaluation_normalises_by_the_batch_or_by_running_averages(library, name
     step = lambda _, state: model.train_apply(params, state, inputs, key)[1]  # noqa: E731
     new = jax.jit(lambda state: jax.lax.fori_loop(0, 700, step, state))(new)
     np.testing.assert_allclose(model.average_apply(params, new, inputs), by_batch, rtol=1e-2, atol=1e-2)
+
+
+def test_what_is_computed_without_gradient_has_none():
+    model = make_model(arm_of("torch", "Backbone", init="he"), (8, 8, 1), 10)
+    inputs = jax.random.normal(jax.random.key(1), (6, 8, 8, 1))
+    params, state = model.init(jax.random.key(0), inputs)
+    slopes = jax.grad(lambda p: jnp.sum(model.train_apply(p, state, inputs, jax.random.key(0))[0] ** 2))(params)
+    assert not np.any(slopes["first"]["weight"])
+    assert np.all(np.any(np.asarray(slopes["head"]["weight"]) != 0, axis=1))

@@ -23,9 +23,13 @@ ROOT = Path(__file__).parents[2]
         ),
         ("torch", "Deciding", r"values of an array decide .*`where` .*\(torch_networks.py, line \d+\)"),
         ("torch", "OnGPU", r"CUDA.*: leave .cuda\(\) and .to\(\) out.*\(torch_networks.py, line \d+\)"),
+        ("torch", "Hooked", r"register_hook changes a gradient.*\(torch_networks.py, line \d+\)"),
+        ("torch", "StraightThrough", r"derivative of its own, which JAX does not see \(torch_networks.py, line \d+\)"),
+        ("torch", "Holding", r"register_buffer makes it one \(torch_networks.py, line \d+\)"),
         ("torch", "Lazy", "model=.*LazyLinear, need their sizes"),
         ("torch", "made", "is a Sequential that is made already.*a function that makes it, or choose another --init"),
         ("keras", "with_penalty", "model=.*kernel_regularizer.*--optimizer=adamw decays weights"),
+        ("keras", "with_activity", "model=.*add to the loss"),
         ("keras", "made", "is a Sequential that is made already"),
         ("equinox", "made", "is a Sequential that is made already.*a function that makes it and takes key"),
     ],
@@ -39,6 +43,11 @@ def test_it_is_said_in_one_line(library, name, words):
 @pytest.mark.parametrize("library", ["torch", "keras", "equinox"])
 def test_a_network_that_is_made_already_can_start_by_a_scheme(library):
     check_fit(arm_of(library, "made", init="he"), (8, 8, 1), 10)
+
+
+def test_a_number_format_that_layers_overrule_is_refused():
+    with pytest.raises(InputError, match=r"precision=bfloat16 has no effect .*mixed_bfloat16"):
+        check_fit(arm_of("keras", "cnn", precision="bfloat16"), (8, 8, 1), 10)
 
 
 def test_tokens_reach_a_network_that_takes_no_others():

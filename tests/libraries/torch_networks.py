@@ -141,3 +141,91 @@ class Lazy(nn.Module):
 
 
 made = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+class ScaledNorm(nn.BatchNorm2d):
+    """A layer of one's own on top of one that normalises."""
+
+    def forward(self, x):
+        return 2 * torch.relu(super().forward(x))
+
+
+class Subclassed(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = ScaledNorm(4)
+        self.head = nn.Linear(4 * 36, num_classes)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).flatten(1))
+
+
+class Backbone(nn.Module):
+    """A first layer that gets no gradient, by a block rather than by its parameters."""
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.first = nn.Linear(64, 16)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, x):
+        with torch.no_grad():
+            x = torch.tanh(self.first(x.flatten(1)))
+        return self.head(x)
+
+
+class Making(nn.Module):
+    """Makes tensors as it goes, without a device."""
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.cells = nn.GRU(8, 16, batch_first=True)
+        self.head = nn.Linear(16, num_classes)
+
+    def forward(self, x):
+        x = x.reshape(-1, 8, 8) * torch.linspace(0.5, 1, 8)
+        first = torch.zeros(1, len(x), 16)
+        return self.head(self.cells(x, first)[0].masked_fill(torch.ones(16) < 0, 0)[:, -1])
+
+
+class Hooked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.head(x.flatten(1))
+        x.register_hook(lambda gradient: gradient * 0)
+        return x
+
+
+class Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.sign(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+class StraightThrough(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return Sign.apply(self.head(x.flatten(1)))
+
+
+class Holding(nn.Module):
+    """Holds a tensor that is neither parameter nor buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+        self.scale = torch.full((10,), 2.0)
+
+    def forward(self, x):
+        return self.scale * self.head(x.flatten(1))

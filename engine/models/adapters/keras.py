@@ -49,7 +49,7 @@ class _Network:
     def __init__(self, make: Callable[[], Any], example_shape: tuple[int, ...]) -> None:
         self._make, self._example_shape = make, example_shape
         self._model = self._made(0)
-        if self._model.losses:
+        if self._adds_losses():
             raise InputError(
                 "its layers add to the loss, as kernel_regularizer does, which is not trained on here: expected layers "
                 "that do not; --optimizer=adamw decays weights"
@@ -62,6 +62,15 @@ class _Network:
         self._switches = [name for name in parameter_names(self._model.call) if name != "training"]
         self._start = self._parts(self._model)
 
+    def _adds_losses(self) -> bool:
+        """Tells whether layers add to the loss in training."""
+        import keras
+
+        pairs = [(v, v.value) for v in (*self._model.trainable_variables, *self._model.non_trainable_variables)]
+        with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
+            self._model(np.zeros((2, *self._example_shape), np.float32), training=True)
+        return bool(scope.losses) or bool(self._model.losses)
+
     def init(self, key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
         return jax.tree.map(jnp.asarray, self._start)
 
@@ -69,16 +78,20 @@ class _Network:
         return self._parts(self._made(seed))
 
     def run(self, mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        import keras
+
         untrained = self._model.non_trainable_variables
         kept = dict(zip(map(id, self._others), in_order(state, self._other_names, "/"), strict=True))
         values = [
             jax.random.key_data(jax.random.fold_in(key, i)) if _is_generator(v) else kept.get(id(v), v.value)
             for i, v in enumerate(untrained)
         ]
-        trained, call = in_order(params, self._trained_names, "/"), self._model.stateless_call
+        pairs = [*zip(self._model.trainable_variables, in_order(params, self._trained_names, "/"), strict=True)]
+        pairs += zip(untrained, values, strict=True)
         with _TRACING, _over_batch() if mode == "batch" else contextlib.nullcontext():
-            outputs, new = call(trained, values, inputs, training=mode == "train", **switches(self._switches, mode))
-        found = {id(v): value for v, value in zip(untrained, new, strict=True)}
+            with keras.StatelessScope(state_mapping=pairs) as scope:
+                outputs = self._model(inputs, training=mode == "train", **switches(self._switches, mode))
+            found = {id(v): scope.get_current_value(v) for v in self._others}
         return outputs, _nested(self._other_names, [found[id(v)] for v in self._others])
 
     def _parts(self, model: Any) -> tuple[Any, Any]:
@@ -127,6 +140,11 @@ def _names(variables: Sequence[Any], again: Sequence[Any]) -> list[str]:
                 part = f"{stem}_{number}" if number else stem
             parts.append(part)
         found.append("/".join(parts))
+    # Keras lets two variables have one path.
+    counts: dict[str, int] = {}
+    for i, name in enumerate(found):
+        counts[name] = counts.get(name, 0) + 1
+        found[i] = name if counts[name] == 1 else f"{name}_{counts[name] - 1}"
     # The first part is the name of the model, where all have it.
     if len({name.partition("/")[0] for name in found}) == 1 and all("/" in name for name in found):
         found = [name.partition("/")[2] for name in found]

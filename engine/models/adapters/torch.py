@@ -1,10 +1,11 @@
 """A PyTorch module as pure functions, by torchax, which computes each of its operators in JAX."""
 
-import functools
+import contextlib
 import importlib.util
 import re
 import threading
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
         given = dict(
             zip([*trained, *others], [*in_order(params, trained, "."), *in_order(state, others, ".")], strict=True)
         )
-        with _TRACING, environment.override_property(prng=key), environment:
+        with _TRACING, _quietly(environment), environment.override_property(prng=key), environment:
             outputs, kept = traced(mode, environment.j2t_iso((given, inputs)), switches(names, mode))
             outputs, kept = environment.t2j_iso((outputs, kept))
         return outputs, parts({**given, **kept})[1]
@@ -79,6 +80,18 @@ def _environment() -> Any:
     return torchax.default_env()
 
 
+@contextlib.contextmanager
+def _quietly(environment: Any) -> Iterator[None]:
+    """Makes tensors that a network makes of numbers those of JAX, wherever they are made; warnings of that are none."""
+    environment._should_use_torchax_tensor = lambda device: True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        del environment._should_use_torchax_tensor
+
+
 def _made(make: Callable[[], Any], seed: int) -> Any:
     """Makes a module as it is made after `torch.manual_seed(seed)`; the generator is left as it was."""
     import torch
@@ -86,6 +99,8 @@ def _made(make: Callable[[], Any], seed: int) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = make()
+    if any(getattr(m, "track_running_stats", False) and "InstanceNorm" in type(m).__name__ for m in module.modules()):
+        raise InputError("its InstanceNorm layers keep running averages, which are not followed: expected none")
     if any(torch.nn.parameter.is_lazy(p) for p in (*module.parameters(), *module.buffers())):
         raise InputError("its layers whose sizes are found at the first call, such as LazyLinear, need their sizes")
     return module
@@ -110,10 +125,6 @@ def _traceable(module: Any) -> Callable[[Mode, Any, dict[str, Any]], tuple[Any, 
     """Returns what calls a module with other variables, in a mode: its outputs, and its buffers after that."""
     import torch
 
-    layers: list[Any] = [m for m in module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    for layer in layers:
-        layer.forward = functools.partial(_normalized, layer, layer.forward)
-
     class Observed(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -127,35 +138,89 @@ def _traceable(module: Any) -> Callable[[Mode, Any, dict[str, Any]], tuple[Any, 
 
     observed = Observed()
 
-    def set_mode(mode: Mode) -> None:
-        module.train(mode != "average")
-        for layer in layers:
-            layer.is_over_batch = layer.training or layer.running_mean is None
-        module.train(mode == "train")
-
     def call(mode: Mode, given: Any, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         variables, inputs = given
+        module.train(True)
+        frozen = [variables[f"{name}.running_mean".lstrip(".")] for name, layer in _norms(module) if not layer.training]
+        module.train(mode == "train")
         named = {f"module.{name}": tensor for name, tensor in variables.items()}
-        set_mode(mode)
-        outputs = torch.func.functional_call(observed, named, (inputs,), values)
+        with _normalizing(mode == "batch", frozen), _gradients():
+            outputs = torch.func.functional_call(observed, named, (inputs,), values)
         return outputs, observed.kept
 
     return call
 
 
-def _normalized(layer: Any, as_written: Callable[[Any], Any], inputs: Any) -> Any:
-    """Normalises over the batch, with new running averages, which torchax drops, or as written by the old ones."""
+def _norms(module: Any) -> list[tuple[str, Any]]:
+    """Returns the layers with running averages of batches, by name."""
+    import torch
+
+    layers = torch.nn.modules.batchnorm._BatchNorm
+    return [(name, m) for name, m in module.named_modules() if isinstance(m, layers) and m.running_mean is not None]
+
+
+@contextlib.contextmanager
+def _normalizing(is_over_batch: bool, frozen: Sequence[Any]) -> Iterator[None]:
+    """Lets normalisation over the batch keep its running averages, which torchax drops.
+
+    `is_over_batch` makes evaluation use the batch too, but for layers with `frozen` running averages.
+    """
     from torch.nn import functional
 
-    if not layer.is_over_batch:
-        return as_written(inputs)
-    axes = [0, *range(2, inputs.dim())]
-    mean, variance = inputs.mean(axes), inputs.var(axes, unbiased=False)
-    if layer.running_mean is not None:
-        layer.num_batches_tracked = layer.num_batches_tracked + 1
-        share = 1 / layer.num_batches_tracked if layer.momentum is None else layer.momentum
-        number = inputs.numel() // inputs.shape[1]
-        unbiased = variance * (number / max(number - 1, 1))
-        layer.running_mean = layer.running_mean + share * (mean - layer.running_mean)
-        layer.running_var = layer.running_var + share * (unbiased - layer.running_var)
-    return functional.batch_norm(inputs, mean, variance, layer.weight, layer.bias, False, 0.0, layer.eps)
+    as_written = functional.batch_norm
+
+    def batch_norm(
+        input: Any,
+        running_mean: Any,
+        running_var: Any,
+        weight: Any = None,
+        bias: Any = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Any:
+        is_frozen = any(running_mean is kept for kept in frozen)
+        if not training and (not is_over_batch or is_frozen):
+            return as_written(input, running_mean, running_var, weight, bias, False, momentum, eps)
+        axes = [0, *range(2, input.dim())]
+        mean, variance = input.mean(axes), input.var(axes, unbiased=False)
+        if running_mean is not None:
+            number = input.numel() // input.shape[1]
+            unbiased = variance * (number / max(number - 1, 1))
+            running_mean.copy_(running_mean + momentum * (mean - running_mean))
+            running_var.copy_(running_var + momentum * (unbiased - running_var))
+        return as_written(input, mean, variance, weight, bias, False, 0.0, eps)
+
+    functional.batch_norm = batch_norm
+    try:
+        yield
+    finally:
+        functional.batch_norm = as_written
+
+
+@contextlib.contextmanager
+def _gradients() -> Iterator[None]:
+    """Lets what has no gradient in PyTorch have none; refuses what changes a gradient otherwise."""
+    import torch
+    import torchax
+
+    class Gradients(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.Tensor.register_hook:
+                raise NotImplementedError("register_hook changes a gradient, which JAX takes by itself: leave it out")
+            found = func(*args, **(kwargs or {}))
+            if torch.is_grad_enabled() and func is not torch.Tensor.data.__get__:  # type: ignore[attr-defined]
+                return found
+            constant = lambda tensor: tensor.apply_jax(jax.lax.stop_gradient)  # noqa: E731
+            return torch.utils._pytree.tree_map_only(torchax.tensor.Tensor, constant, found)
+
+    def refused(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("an autograd.Function has a derivative of its own, which JAX does not see")
+
+    as_written = torch.autograd.Function.__dict__["apply"]
+    torch.autograd.Function.apply = refused  # type: ignore[method-assign]
+    try:
+        with Gradients():
+            yield
+    finally:
+        torch.autograd.Function.apply = as_written  # type: ignore[method-assign]

@@ -51,6 +51,8 @@ _ELEMENTWISE = frozenset(
 )
 # Where JAX has its non-linearities.
 _FUNCTIONS = "jax/_src/nn/functions.py"
+# What may do no more than add axes of one entry, or take them away.
+_UNITS = ("reshape", "squeeze", "expand_dims", "broadcast_in_dim")
 _SUMS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
 
 
@@ -102,6 +104,10 @@ def apply(eqn: Any, inputs: Sequence[Any], bind: Callable[[Any, Sequence[Any]], 
         return [Turned(jax.nn.relu(first.array), first.axes)]
     if name in _SUMS:
         return [_reduced(eqn, first, bind)]
+    if name == "transpose":
+        return [turned(first.array, [first.axes[axis] for axis in eqn.params["permutation"]])]
+    if name in _UNITS:
+        return _with_units(first, eqn.outvars[0].aval.shape)
     return None
 
 
@@ -110,6 +116,20 @@ def _is_relu(eqn: Any) -> bool:
     info = getattr(getattr(eqn.params["call_jaxpr"], "jaxpr", None), "debug_info", None)
     words = str(getattr(info, "func_src_info", ""))
     return words.startswith("relu at ") and _FUNCTIONS in words
+
+
+def _with_units(value: Turned, shape: tuple[int, ...]) -> list[Any] | None:
+    """Returns a value of another shape that differs in axes of one entry alone, or `None` where it differs more."""
+    before = [value.array.shape[axis] for axis in value.axes]
+    if [n for n in before if n != 1] != [n for n in shape if n != 1]:
+        return None
+    # The array keeps the order of its longer axes, and has those of one entry last.
+    longer = [axis for axis in value.axes if value.array.shape[axis] != 1]
+    places = np.argsort(np.argsort(longer)).tolist()
+    units = iter(range(len(longer), len(shape)))
+    array = value.array.reshape(*[n for n in value.array.shape if n != 1], *[1] * (len(shape) - len(longer)))
+    rest = iter(places)
+    return [turned(array, [next(units) if n == 1 else next(rest) for n in shape])]
 
 
 def _reduced(eqn: Any, value: Turned, bind: Callable[[Any, Sequence[Any]], list[Any]]) -> jax.Array:
