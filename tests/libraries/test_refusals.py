@@ -50,9 +50,15 @@ def test_a_number_format_that_layers_overrule_is_refused():
         check_fit(arm_of("keras", "cnn", precision="bfloat16"), (8, 8, 1), 10)
 
 
-def test_tokens_reach_a_network_that_takes_no_others():
-    assert takes_tokens(arm_of("torch", "Tokens"), (5,), 3)
-    check_fit(arm_of("torch", "Tokens"), (5,), 3)
+@pytest.mark.parametrize(
+    ("library", "name", "is_one"),
+    [("torch", "Tokens", True), ("torch", "Truncating", True), ("keras", "tokens", True), ("torch", "made", False)],
+)
+def test_networks_that_take_tokens_are_told(library, name, is_one):
+    shape = (5,) if is_one else (64,)
+    arm = arm_of(library, name, init="he")
+    assert takes_tokens(arm, shape, 3 if is_one else 10) == is_one
+    check_fit(arm, shape, 3 if is_one else 10)
 
 
 def test_keras_with_another_backend_is_refused():
