@@ -49,7 +49,8 @@ class Model(NamedTuple):
     dropout. `batch_apply`, the evaluation that detects, goes from (params, state, inputs) to outputs without dropout;
     `average_apply` uses running averages. `written` goes, on the host, from a seed to the (params, state) that a
     library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
-    shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in.
+    shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in. `penalty` goes
+    from what `train_apply` takes to what layers add to the loss in training, a scalar; `None` where they add nothing.
     """
 
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]]
@@ -60,6 +61,7 @@ class Model(NamedTuple):
     written: Callable[[int], Any] | None = None
     fans: Fans = fans_of
     library: str = "Flax"
+    penalty: Callable[[Any, Any, jax.Array, jax.Array], jax.Array] | None = None
 
 
 def model_of(
@@ -108,7 +110,8 @@ def handing_tokens(model: Model) -> Model:
         return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
 
     init = lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs)  # noqa: E731
-    return with_applies(model._replace(init=init), applied)
+    penalty = None if model.penalty is None else applied(model.penalty)
+    return with_applies(model._replace(init=init, penalty=penalty), applied)
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

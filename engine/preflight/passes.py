@@ -166,14 +166,17 @@ def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     def loss(params: Any) -> jax.Array:
         # The noise is that of the step, whose gradient it is held against.
         noisy, _ = train_apply(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
-        return jnp.mean(trainer.task.loss(noisy, batch.targets))
+        total = jnp.mean(trainer.task.loss(noisy, batch.targets))
+        if trainer.penalty is not None:
+            total += trainer.penalty(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
+        return total
 
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {
         "lost": _lost(params, parts.state.params, parts.updates),
         "clipped": jnp.minimum(1, passes.numbers.get("clip_norm", jnp.inf) / optax.tree.norm(parts.grads)),
         **{name: jnp.stack(list(map(root_mean_square, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
-        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss),
+        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss if trainer.penalty is None else loss(params)),
     }
 
 

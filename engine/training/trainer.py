@@ -75,7 +75,8 @@ class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
     Of the arm only its structure and whether its network starts as written are read; `form` is of
-    `engine.models.lowering`. `batch_apply` has the arm's number format, and so has `native_apply`, with convolutions as
+    `engine.models.lowering`. `penalty` is what layers add to the loss, or `None`; no loss that is recorded has it.
+    `batch_apply` has the arm's number format, and so has `native_apply`, with convolutions as
     written; `kept` is where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
 
@@ -87,6 +88,7 @@ class Trainer:
             lowering.lower(compute_in(apply, arm.precision), form)
             for apply in (model.train_apply, model.batch_apply, model.average_apply)
         )
+        self.penalty = None if model.penalty is None else lowering.lower(model.penalty, form)
         self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
         self._has_state = bool(jax.tree.leaves(state_shapes))
         self.state_shapes = state_shapes if self._has_state else {}
@@ -149,10 +151,13 @@ class Trainer:
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = self._train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
-            return jnp.mean(task.loss(outputs, batch.targets)), (model_state, is_hit)
+            loss = jnp.mean(task.loss(outputs, batch.targets))
+            total = loss
+            if self.penalty is not None:
+                total += self.penalty(params, state.model_state, inputs, noise_key)
+            return total, (loss, model_state, is_hit)
 
-        value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, (model_state, is_hit)), grads = value_and_grad(state.params)
+        grads, (loss, model_state, is_hit) = jax.grad(loss_fn, has_aux=True)(state.params)
         optimizer = self._optimizer_at(state.step, hyperparams)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         new_state = state._replace(

@@ -68,8 +68,8 @@ def frozen(num_classes=10):
     return keras.Sequential([layers.Flatten(), first, layers.Dense(num_classes)])
 
 
-def with_penalty():
-    return keras.Sequential([layers.Flatten(), layers.Dense(10, kernel_regularizer="l2")])
+def with_penalty(num_classes=10):
+    return keras.Sequential([layers.Flatten(), layers.Dense(10, kernel_regularizer=keras.regularizers.L2(0.1))])
 
 
 made = keras.Sequential([layers.Flatten(), layers.Dense(10)])
@@ -90,9 +90,9 @@ class Plain(keras.Model):
         return self.head(self.drop(self.second(self.first(self.flat(x)))))
 
 
-def with_activity():
+def with_activity(num_classes=10):
     inputs = keras.Input((8, 8, 1))
-    x = layers.Dense(16, activity_regularizer="l2")(layers.Flatten()(inputs))
+    x = layers.Dense(16, activity_regularizer=keras.regularizers.L2(0.01))(layers.Flatten()(inputs))
     return keras.Model(inputs, layers.Dense(10)(x))
 
 

@@ -18,7 +18,10 @@ from tests.libraries import loops
 _RATE, _STEPS, _SEEDS = 3e-2, 22, [0, 3]
 NETWORKS = [
     *(("torch", name) for name in ("CNN", "ResNet", "Transformer", "LSTM", "Frozen", "Subclassed", "Making")),
-    *(("keras", name) for name in ("cnn", "resnet", "Transformer", "lstm", "gru", "frozen", "Plain")),
+    *(
+        ("keras", name)
+        for name in ("cnn", "resnet", "Transformer", "lstm", "gru", "frozen", "Plain", "with_penalty", "with_activity")
+    ),
     *(("haiku", name) for name in ("CNN", "resnet", "transformer", "LSTM")),
     *(("equinox", name) for name in ("CNN", "ResNet", "Transformer", "GRU", "mlp")),
 ]

@@ -28,8 +28,6 @@ ROOT = Path(__file__).parents[2]
         ("torch", "Holding", r"register_buffer makes it one \(torch_networks.py, line \d+\)"),
         ("torch", "Lazy", "model=.*LazyLinear, need their sizes"),
         ("torch", "made", "is a Sequential that is made already.*a function that makes it, or choose another --init"),
-        ("keras", "with_penalty", "model=.*kernel_regularizer.*--optimizer=adamw decays weights"),
-        ("keras", "with_activity", "model=.*add to the loss"),
         ("keras", "made", "is a Sequential that is made already"),
         ("equinox", "made", "is a Sequential that is made already.*a function that makes it and takes key"),
     ],

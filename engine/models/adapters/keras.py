@@ -26,11 +26,14 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
     batch where it would in training. Weights that are not trained are state. Random generators follow from the run's
     noise.
 
-    Raises InputError where Keras has another backend than JAX, or layers add to the loss.
+    What layers add to the loss is added in training.
+
+    Raises InputError where Keras has another backend than JAX.
     """
     _check_backend()
     network = _Network(make, example_shape)
-    return model_of(network.init, network.run)._replace(written=network.written, library="Keras")
+    model = model_of(network.init, network.run)._replace(written=network.written, library="Keras")
+    return model._replace(penalty=network.penalty) if network.has_penalty else model
 
 
 def _check_backend() -> None:
@@ -49,11 +52,6 @@ class _Network:
     def __init__(self, make: Callable[[], Any], example_shape: tuple[int, ...]) -> None:
         self._make, self._example_shape = make, example_shape
         self._model = self._made(0)
-        if self._adds_losses():
-            raise InputError(
-                "its layers add to the loss, as kernel_regularizer does, which is not trained on here: expected layers "
-                "that do not; --optimizer=adamw decays weights"
-            )
         # What is kept of a model besides what is trained: no generators, and nothing of metrics.
         self._others = list(self._model.non_trainable_weights)
         again = self._made(0)
@@ -62,14 +60,12 @@ class _Network:
         self._switches = [name for name in parameter_names(self._model.call) if name != "training"]
         self._start = self._parts(self._model)
 
-    def _adds_losses(self) -> bool:
-        """Tells whether layers add to the loss in training."""
-        import keras
-
-        pairs = [(v, v.value) for v in (*self._model.trainable_variables, *self._model.non_trainable_variables)]
-        with keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
-            self._model(np.zeros((2, *self._example_shape), np.float32), training=True)
-        return bool(scope.losses) or bool(self._model.losses)
+    @property
+    def has_penalty(self) -> bool:
+        """Whether layers add to the loss in training."""
+        params, state = self._start
+        inputs = np.zeros((2, *self._example_shape), np.float32)
+        return bool(self._called("train", params, state, inputs, jax.random.key(0, impl="threefry2x32"))[2])
 
     def init(self, key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
         return jax.tree.map(jnp.asarray, self._start)
@@ -78,6 +74,17 @@ class _Network:
         return self._parts(self._made(seed))
 
     def run(self, mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        outputs, new_state, _ = self._called(mode, params, state, inputs, key)
+        return outputs, new_state
+
+    def penalty(self, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> jax.Array:
+        """Returns what layers add to the loss in training."""
+        return jnp.sum(jnp.stack([jnp.sum(loss) for loss in self._called("train", params, state, inputs, key)[2]]))
+
+    def _called(
+        self, mode: Mode, params: Any, state: Any, inputs: Any, key: jax.Array
+    ) -> tuple[jax.Array, Any, list[jax.Array]]:
+        """Returns outputs, new state, and what layers add to the loss."""
         import keras
 
         untrained = self._model.non_trainable_variables
@@ -88,11 +95,12 @@ class _Network:
         ]
         pairs = [*zip(self._model.trainable_variables, in_order(params, self._trained_names, "/"), strict=True)]
         pairs += zip(untrained, values, strict=True)
-        with _TRACING, _over_batch() if mode == "batch" else contextlib.nullcontext():
-            with keras.StatelessScope(state_mapping=pairs) as scope:
-                outputs = self._model(inputs, training=mode == "train", **switches(self._switches, mode))
-            found = {id(v): scope.get_current_value(v) for v in self._others}
-        return outputs, _nested(self._other_names, [found[id(v)] for v in self._others])
+        over_batch = _over_batch() if mode == "batch" else contextlib.nullcontext()
+        with _TRACING, over_batch, keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
+            outputs = self._model(inputs, training=mode == "train", **switches(self._switches, mode))
+            added = list(self._model.losses)
+            new = [scope.get_current_value(v) for v in self._others]
+        return outputs, _nested(self._other_names, new), added
 
     def _parts(self, model: Any) -> tuple[Any, Any]:
         pairs = (self._trained_names, model.trainable_variables), (self._other_names, model.non_trainable_weights)
