@@ -39,7 +39,14 @@ def adapted(arm: Arm, built: Any, example_shape: tuple[int, ...]) -> Model:
         # Only Haiku can make its modules, inside what it transforms.
         return haiku.adapt(built)
     names = [name for name in _SOURCES if name in parameters_of(built)]
-    made = built(**{name: _SOURCES[name]() for name in names})
+    try:
+        made = built(**{name: _SOURCES[name]() for name in names})
+    except ValueError as error:
+        if "hk.transform" not in str(error):
+            raise
+        from .adapters import haiku
+
+        return haiku.adapt(built)
     # What Equinox makes may come with its state.
     network = made[0] if isinstance(made, tuple) and made else made
     if is_made(network):
@@ -66,7 +73,7 @@ def _adapted_network(
 
     library = library_of(network)
     if library == "haiku":
-        return haiku.adapt(lambda: network)
+        return haiku.adapt(lambda: network, is_transformed=True)
     if library == "flax" and not isinstance(network, nnx.Module):
         return linen.adapt(network)
     source = {"flax": "rngs", "equinox": "key"}.get(str(library))

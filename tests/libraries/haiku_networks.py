@@ -58,3 +58,8 @@ class LSTM(hk.Module):
         cells, rows = hk.LSTM(16), x.reshape(-1, 8, 8)
         outputs, _ = hk.dynamic_unroll(cells, rows, cells.initial_state(len(rows)), time_major=False)
         return hk.Linear(10)(outputs[:, -1])
+
+
+def made_inside(num_classes=10):
+    """A function that makes a module, which Haiku allows inside what it transforms alone."""
+    return CNN(num_classes)

@@ -134,3 +134,10 @@ def test_what_is_computed_without_gradient_has_none():
     slopes = jax.grad(lambda p: jnp.sum(model.train_apply(p, state, inputs, jax.random.key(0))[0] ** 2))(params)
     assert not np.any(slopes["first"]["weight"])
     assert np.all(np.any(np.asarray(slopes["head"]["weight"]) != 0, axis=1))
+
+
+def test_a_function_that_makes_a_module_of_haiku_is_called_where_haiku_can():
+    inputs, key = jax.random.normal(jax.random.key(1), (6, 8, 8, 1)), jax.random.key(0)
+    by_class, by_function = (make_model(arm_of("haiku", name), (8, 8, 1), 10) for name in ("CNN", "made_inside"))
+    found, expected = (m.train_apply(*m.init(key, inputs), inputs, key)[0] for m in (by_function, by_class))
+    np.testing.assert_array_equal(found, expected)

@@ -10,8 +10,8 @@ import jax
 from ..model import Mode, Model, model_of, parameter_names, switches
 
 
-def adapt(make: Callable[[], Any]) -> Model:
-    """Returns the pure functions of a module, which `make` makes where Haiku can, or of what `hk.transform` returns.
+def adapt(make: Callable[[], Any], is_transformed: bool = False) -> Model:
+    """Returns the pure functions of a module, which `make` makes where Haiku can, or of what `hk.transform` returned.
 
     Arguments of the call named in `engine.models.model` tell training from evaluation; with batch statistics,
     evaluation tells `BatchNorm` layers to use the batch. Random numbers follow from the run's noise.
@@ -21,13 +21,9 @@ def adapt(make: Callable[[], Any]) -> Model:
     def call(inputs: jax.Array, **values: Any) -> Any:
         return make()(inputs, **values)
 
-    kind = make.func if hasattr(make, "func") else make
-    if inspect.isclass(kind):
-        function, names = call, parameter_names(kind.__call__)
-    else:
-        # Transformed again, so that state and random numbers are always there.
-        function = make().init._original_fn
-        names = parameter_names(function)
+    # Transformed again, so that state and random numbers are always there.
+    function = make().init._original_fn if is_transformed else call
+    names = parameter_names(function) if is_transformed else _arguments_of_made(make)
     pair = hk.transform_with_state(function)
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
@@ -39,6 +35,19 @@ def adapt(make: Callable[[], Any]) -> Model:
             return pair.apply(params, state, key, inputs, **switches(names, mode))
 
     return model_of(init, run)._replace(library="Haiku")
+
+
+def _arguments_of_made(make: Callable[[], Any]) -> list[str]:
+    """Returns what a module is called with; it is made where Haiku makes modules, inside what is transformed."""
+    import haiku as hk
+
+    found: list[str] = []
+
+    def look() -> None:
+        found.extend(parameter_names(type(make()).__call__))
+
+    hk.transform_with_state(look).init(jax.random.key(0, impl="threefry2x32"))
+    return found
 
 
 def _over_batch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import inspect
 import re
 import threading
 import warnings
@@ -168,28 +169,22 @@ def _normalizing(is_over_batch: bool, frozen: Sequence[Any]) -> Iterator[None]:
     from torch.nn import functional
 
     as_written = functional.batch_norm
+    signature = inspect.signature(as_written)
 
-    def batch_norm(
-        input: Any,
-        running_mean: Any,
-        running_var: Any,
-        weight: Any = None,
-        bias: Any = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Any:
-        is_frozen = any(running_mean is kept for kept in frozen)
-        if not training and (not is_over_batch or is_frozen):
-            return as_written(input, running_mean, running_var, weight, bias, False, momentum, eps)
-        axes = [0, *range(2, input.dim())]
-        mean, variance = input.mean(axes), input.var(axes, unbiased=False)
+    def batch_norm(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        x, running_mean, running_var, weight, bias, training, momentum, eps = given.args
+        if not training and (not is_over_batch or any(running_mean is kept for kept in frozen)):
+            return as_written(x, running_mean, running_var, weight, bias, False, momentum, eps)
+        axes = [0, *range(2, x.dim())]
+        mean, variance = x.mean(axes), x.var(axes, unbiased=False)
         if running_mean is not None:
-            number = input.numel() // input.shape[1]
+            number = x.numel() // x.shape[1]
             unbiased = variance * (number / max(number - 1, 1))
             running_mean.copy_(running_mean + momentum * (mean - running_mean))
             running_var.copy_(running_var + momentum * (unbiased - running_var))
-        return as_written(input, mean, variance, weight, bias, False, 0.0, eps)
+        return as_written(x, mean, variance, weight, bias, False, 0.0, eps)
 
     functional.batch_norm = batch_norm
     try:
