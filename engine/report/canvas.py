@@ -56,7 +56,8 @@ def new_figure(height: float) -> Figure:
 def label_differences(axes: Axes, unit: str, than: str) -> None:
     """Labels an axis of differences in time, on which what is earlier lies to the left, without minus signs."""
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    axes.set_xlabel(f"← earlier · later →\n{unit}, against {than}")
+    # From the right edge: long names beside the axis leave it narrower than its label.
+    axes.set_xlabel(f"← earlier · later →\n{unit}, against {than}", loc="right")
 
 
 @contextlib.contextmanager
