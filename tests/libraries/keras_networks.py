@@ -94,7 +94,3 @@ def with_activity(num_classes=10):
     inputs = keras.Input((8, 8, 1))
     x = layers.Dense(16, activity_regularizer=keras.regularizers.L2(0.01))(layers.Flatten()(inputs))
     return keras.Model(inputs, layers.Dense(10)(x))
-
-
-def tokens(num_classes=3):
-    return keras.Sequential([layers.Embedding(7, 8), layers.GlobalAveragePooling1D(), layers.Dense(num_classes)])

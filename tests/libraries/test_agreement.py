@@ -38,7 +38,7 @@ def arm_of(library: str, name: str, **fields: Any) -> Arm:
     return resolve_arm(Arm(model=place, **{"init": "as_written", **fields}))
 
 
-@pytest.mark.long
+@pytest.mark.bits
 @pytest.mark.parametrize(("library", "name"), NETWORKS)
 def test_it_trains_as_its_library_does(library, name, make_pool, data_dir):
     """From the same start, on the same batches: to rounding, which a step of SGD multiplies by little."""
@@ -86,7 +86,7 @@ def _starts(library: str, name: str, seed: int) -> list[np.ndarray]:
     return jax.tree.leaves(eqx.filter(eqx.nn.make_with_state(named)(key=key)[0], eqx.is_inexact_array))
 
 
-@pytest.mark.long
+@pytest.mark.bits
 @pytest.mark.parametrize(("library", "name"), NETWORKS)
 def test_seed_by_seed_it_starts_where_its_library_does(library, name, make_pool):
     arm = arm_of(library, name, optimizer="sgd", learning_rate=_RATE, batch_size=16)

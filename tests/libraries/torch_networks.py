@@ -103,13 +103,6 @@ class Tokens(nn.Module):
         return self.head(self.embed(x).mean(1))
 
 
-class Truncating(Tokens):
-    """Makes whole numbers of what it is given."""
-
-    def forward(self, x):
-        return super().forward(x.long())
-
-
 class Untranslated(nn.Module):
     def __init__(self):
         super().__init__()

@@ -158,8 +158,8 @@ def test_a_network_that_raises_is_named(tmp_path, data_dir):
 class _Constant:
     """What is needed of passes to know the loss of the best constant."""
 
-    def __init__(self, task, targets):
-        self.trainer, self.batch = SimpleNamespace(task=task), SimpleNamespace(targets=jnp.asarray(targets))
+    def __init__(self, task, arm, targets):
+        self.trainer, self.batch = SimpleNamespace(task=task, arm=arm), SimpleNamespace(targets=jnp.asarray(targets))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,8 @@ class _Constant:
     [
         (small_arm(), [0, 0, 1, 1], np.log(2)),
         (small_arm(), [3, 3, 3, 3], 0.0),
+        (small_arm(loss="cross_entropy"), [0, 0, 1, 1], np.log(2)),
+        (small_arm(loss="squared"), [3, 3, 3, 3], 0.0),
         (small_arm(dataset="teacher"), [[1.0], [3.0]], None),
     ],
 )
@@ -175,4 +177,4 @@ def test_the_loss_of_the_best_constant(arm, targets, expected, data_dir):
     task = build_task(plan.arms["one"], opened(plan.programs[0].spec.data))
     if expected is None:
         expected = float(jnp.mean(task.loss(jnp.full((2, 1), 2.0), jnp.asarray(targets))))
-    assert loss_of_constant(_Constant(task, targets)) == pytest.approx(expected, abs=1e-6)
+    assert loss_of_constant(_Constant(task, plan.arms["one"], targets)) == pytest.approx(expected, abs=1e-6)
