@@ -80,6 +80,11 @@ def _is_hidden(character: str) -> bool:
     return is_control or unicodedata.bidirectional(character) in _TURNING
 
 
+def told(error: Exception) -> str:
+    """Returns the kind of an exception, and the first line of what it says."""
+    return one_line(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}")
+
+
 def one_line(text: str) -> str:
     """Puts a text on one line, without the characters that `visible` replaces."""
     return visible(" ".join(text.split()))

@@ -8,34 +8,35 @@ from ..arms.arm import Arm, identity_fields
 _Say = Callable[[Any], str]
 _CLASSES = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "lion": "Lion"}
 _MARK = "in "
+_ALIKE: dict[str, _Say] = {
+    "momentum": lambda value: f"momentum={value:g}",
+    "weight_decay": lambda value: f"weight_decay={value or 0:g}",
+    "target_scaling": lambda value: "(y - y.mean(0)) / y.std(0)",
+}
 _WORDS: dict[str, dict[str, _Say]] = {
     "PyTorch": {
+        **_ALIKE,
         "init": lambda value: "torch.nn.init.kaiming_normal_",
         "epsilon": lambda value: f"eps={value:g}",
         "learning_rate": lambda value: f"lr={value:g}",
         "optimizer": lambda value: f"torch.optim.{_CLASSES[value]}",
-        "momentum": lambda value: f"momentum={value:g}",
-        "weight_decay": lambda value: f"weight_decay={value or 0:g}",
         "clip_norm": lambda value: f"torch.nn.utils.clip_grad_norm_(parameters, {value:g})" if value else "no clipping",
         "dropout": lambda value: "nn.Dropout(0)",
         "batch_size": lambda value: f"DataLoader(…, batch_size={value})",
         "schedule": lambda value: "no lr_scheduler",
         "scaling": lambda value: "(x - mean) / std, of each channel",
-        "target_scaling": lambda value: "(y - y.mean(0)) / y.std(0)",
     },
     "Keras": {
+        **_ALIKE,
         "init": lambda value: 'kernel_initializer="he_normal"',
         "epsilon": lambda value: f"epsilon={value:g}",
         "learning_rate": lambda value: f"learning_rate={value:g}",
         "optimizer": lambda value: f"keras.optimizers.{_CLASSES[value]}",
-        "momentum": lambda value: f"momentum={value:g}",
-        "weight_decay": lambda value: f"weight_decay={value or 0:g}",
         "clip_norm": lambda value: f"global_clipnorm={value:g}" if value else "no global_clipnorm",
         "dropout": lambda value: "layers.Dropout(0)",
         "batch_size": lambda value: f"fit(…, batch_size={value})",
         "schedule": lambda value: "a learning_rate that is a number",
         "scaling": lambda value: "layers.Normalization",
-        "target_scaling": lambda value: "(y - y.mean(0)) / y.std(0)",
     },
 }
 

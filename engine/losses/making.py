@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .. import user_code
 from ..arms.arm import Arm
 from ..arms.options import Option
-from ..errors import InputError, one_line
+from ..errors import InputError, told
 from ..registry import fingerprint_sources
 from ..user_code import is_reference
 from . import Loss, Targets, constant, most_likely_is_right
@@ -79,7 +79,7 @@ def _check(arm: Arm, loss: Loss, targets: Targets) -> None:
     try:
         found: Any = jax.eval_shape(loss.of_examples, outputs, of_targets)
     except Exception as error:
-        words = one_line(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}")
+        words = told(error)
         place = user_code.where(error, inspect.getfile(inspect.unwrap(loss.of_examples)))
         raise InputError(f"loss={arm.loss} fails with outputs {list(outputs.shape)}: {words}{place}") from error
     shape = getattr(found, "shape", None)

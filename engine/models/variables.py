@@ -16,7 +16,7 @@ def nested(values: Mapping[str, Any], separator: str) -> Any:
         inside = tree
         for part in above:
             inside = inside.setdefault(part, OrderedDict())
-        if last in inside or not isinstance(inside, dict):
+        if not isinstance(inside, dict) or last in inside:
             raise InputError(f"it has two variables of the name {name!r}: expected a name for each")
         inside[last] = value
     return tree

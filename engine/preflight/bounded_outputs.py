@@ -26,9 +26,9 @@ def find(look: Look) -> Finding | None:
         return None
     least, most = float(outputs.min()), float(outputs.max())
     is_bound = [np.mean(np.abs(outputs - end) <= _NEAR * (most - least)) >= _AT_END for end in (least, most)]
-    # Shares are told by `softmax_inside`.
     if look.has_classes and not look.has_logits:
         return None
+    # Shares are told by `softmax_inside`.
     if look.has_classes and np.allclose(look.wide_outputs.sum(axis=-1), 1, atol=1e-2):
         return None
     if look.has_classes and _are_normed(look) and not all(is_bound):

@@ -14,7 +14,6 @@ from ..lanes.least_cost import operations
 from ..losses import Loss, Targets
 from ..losses.constant import best_constant
 from ..models.jaxpr import equations
-from ..tasks import Task
 from .passes import Passes, run_once
 
 # Rates of the plain optimiser, Adam from He's start without noise, decay or schedule; the best one counts.
@@ -101,24 +100,18 @@ def _is_loop(eqn: Any) -> bool:
 
 
 def loss_of_constant(passes: Passes) -> float:
-    """Returns the loss of the best constant prediction of this batch."""
+    """Returns the loss of the best constant prediction of this batch; 0 where a chosen loss has none."""
     task, targets = passes.trainer.task, passes.batch.targets
     if passes.trainer.arm.loss is not None:
-        return _loss_of_constant(task, np.asarray(targets))
-    if task.correct is not None and targets.ndim == 1:
+        number = targets.shape[1] if targets.ndim > 1 else max(task.num_outputs, 1 + int(targets.max()))
+        try:
+            found = best_constant(Loss(task.loss, task.num_outputs), Targets(np.asarray(targets), number))
+        except InputError:
+            return 0.0
+        best = jnp.asarray(found, jnp.float32)
+    elif task.correct is not None and targets.ndim == 1:
         best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
     else:
         best = jnp.mean(targets, axis=0)
     outputs = jnp.broadcast_to(best, (len(targets), task.num_outputs))
     return float(jnp.mean(task.loss(outputs, targets)))
-
-
-def _loss_of_constant(task: Task, targets: np.ndarray) -> float:
-    """Returns the same for a loss that was chosen; 0 where it has no best constant."""
-    number = targets.shape[1] if targets.ndim > 1 else max(task.num_outputs, 1 + int(targets.max()))
-    try:
-        best = best_constant(Loss(task.loss, task.num_outputs), Targets(targets, number))
-    except InputError:
-        return 0.0
-    outputs = jnp.broadcast_to(jnp.asarray(best, jnp.float32), (len(targets), task.num_outputs))
-    return float(jnp.mean(task.loss(outputs, jnp.asarray(targets))))

@@ -1,6 +1,7 @@
 """A PyTorch module as pure functions, by torchax, which computes each of its operators in JAX."""
 
 import contextlib
+import functools
 import importlib.util
 import inspect
 import re
@@ -63,6 +64,7 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
     return channels_first(model, example_shape)
 
 
+@functools.cache
 def _environment() -> Any:
     """Returns what computes PyTorch's operators in JAX."""
     found = importlib.util.find_spec("torchax")

@@ -10,7 +10,7 @@ import optax
 from ... import user_code
 from ...arms.arguments import canonical_args, parse_args
 from ...arms.arm import Arm
-from ...errors import InputError, one_line
+from ...errors import InputError, told
 from ...user_code import is_reference
 from . import CLIP_NORM, L2_DECAY, Hyperparams, Options, with_l2
 
@@ -75,7 +75,7 @@ def check_optimizer(arm: Arm, make: Callable[..., optax.GradientTransformation],
 
 
 def _reason(arm: Arm, error: Exception) -> str:
-    words = one_line(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}")
+    words = told(error)
     if isinstance(error, jax.errors.ConcretizationTypeError):
         words = "it decides by the value of the learning rate, which is an argument of the compiled program"
     function = user_code.load(arm.optimizer, "optimizer")
