@@ -17,6 +17,7 @@ _EXPORTS = {
     "Option": ".arms.options",
     "Results": ".commands.open",
     "Study": ".studies.study",
+    "Training": ".tasks.own_training",
     "Until": ".studies.until",
     "check": ".commands.check",
     "diagnose": ".commands.diagnose",
@@ -27,7 +28,7 @@ _EXPORTS = {
 }
 
 __all__ = [
-    *("Arm", "InputError", "Interrupted", "Option", "Results", "Study", "Until"),
+    *("Arm", "InputError", "Interrupted", "Option", "Results", "Study", "Training", "Until"),
     *("check", "diagnose", "open", "read", "run", "verify"),
 ]
 

@@ -170,11 +170,11 @@ def test_help_shows_the_options_of_the_choices_that_were_named(words, capsys):
     lines = {line.split(":")[0].strip(): line for line in shown.splitlines()}
     chosen = dict(word.removeprefix("--").split("=") for word in words)
     owned = {name for kind, choice in chosen.items() for name in options_of(kind, choice)}
-    for name in {*COMMON, *owned} - {"model_args", "optimizer_args"}:
+    for name in {*COMMON, *owned} - {"model_args", "optimizer_args", "trainer_args"}:
         assert "(default: " in lines[f"--{name}"]
     assert not {f"--{name}" for name in set(all_options()) - owned} & set(lines)
     assert "cnn8, committee, mlp" in lines["--model"]
-    assert {"--model_arg", "--optimizer_arg"} <= set(lines)
+    assert {"--model_arg", "--optimizer_arg", "--trainer_arg"} <= set(lines)
 
 
 def test_help_of_an_experiment_shows_the_options_of_its_first_arm(capsys):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,19 @@ def test_every_command_of_the_tutorial_does_what_the_page_says(tmp_path):
         found = re.search(rf"^{arm} .*%\) +([\d.]+) \(", wait, re.MULTILINE)
         assert found is not None
         assert float(found[1]) == pytest.approx(printed, abs=0.5)
+
+
+@pytest.mark.guide
+def test_every_trainer_of_its_page_waits_as_long_as_the_page_says(tmp_path):
+    page = (ROOT / "docs" / "trainers.md").read_text()
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    said = "".join(_run(command, tmp_path) for command in _commands_of(page))
+    measured = [float(one) for one in re.findall(r"^(?:arm|trainer_arg\S+) .*%\) +([\d.]+) \(", said, re.MULTILINE)]
+    table = page[page.index("| what | median") : page.index("## What is not there")]
+    printed = [float(one) for one in re.findall(r"(\d+) \(\d+–\d+\)", table)]
+    assert len(measured) == 6
+    # Rounding, which differs between processors, moves the noise of the longest wait.
+    np.testing.assert_allclose(measured, printed, rtol=0.25)
 
 
 @pytest.mark.guide

@@ -17,6 +17,8 @@ from .references import reference_to
 
 # Beyond this no size of a layer or a batch is meant; a file may say anything.
 LARGEST_SIZE = 10**6
+# What an arm has in place of the names of choices that a trainer of the user's makes itself.
+BY_TRAINER = "trainer"
 
 
 @documented
@@ -64,6 +66,15 @@ class Arm:
         (), "argument of your own optimiser, name=value", most=1000, flag="optimizer_arg"
     )
     schedule: str = option("constant", "learning rate against the step number")
+    trainer: str | None = option(
+        None,
+        "path/to/file.py:NAME for training of your own: a function that returns engine.Training(init, step, evaluate), "
+        "in place of all of the above",
+        unset="the engine's",
+    )
+    trainer_args: tuple[str, ...] = option(
+        (), "argument of your own trainer, name=value", most=1000, flag="trainer_arg"
+    )
     learning_rate: float = option(
         1e-3, "learning rate (its peak under a schedule)", part="hyperparam", minimum=0, maximum=1e6
     )
@@ -139,7 +150,7 @@ def used_options(arm: Arm, *kinds: str) -> dict[str, Option]:
     found: dict[str, Option] = {}
     for kind in kinds or KINDS:
         choice = getattr(arm, kind)
-        if choice is not None:
+        if choice is not None and arm.trainer is None:
             found |= options_of(kind, choice)
     return found
 

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 
-from ..errors import one_line, unknown_name
+from ..errors import InputError, one_line, unknown_name
 from ..lanes.spec import PoolSpec
 from ..preflight.findings import Finding
 from ..preflight.passes import NUM_STARTS
@@ -42,9 +42,13 @@ def check(
 
 
 def only_arm(study: Study, name: str) -> Study:
-    """Returns a study of one seed of one of its arms; raises InputError where there is none of that name."""
+    """Returns a study of one seed of one of its arms; raises InputError where it cannot be looked at."""
     if name not in study.arms:
         raise unknown_name("arm", name, study.arms)
+    if study.arms[name].trainer is not None:
+        raise InputError(
+            "check and diagnose look at the data and the network of an arm, and a trainer of your own shows neither"
+        )
     return dataclasses.replace(
         study, arms={name: study.arms[name]}, seeds=1, horizon=study.horizons_by_arm[name], baseline=None,
         design="seeds", order_seeds=None, forks=None, fork_step=None, theory=None,

@@ -41,7 +41,8 @@ _SWEEP = Option(
     "sweep",
     str,
     None,
-    "field=v1,v2,… or model_arg.name=v1,v2,…: one arm per value; several make a grid (repeated)",
+    "field=v1,v2,… or model_arg.name=v1,v2,… (also optimizer_arg, trainer_arg): one arm per value; several make a grid "
+    "(repeated)",
     most=1000,
 )
 # What a diagnosis decides itself.

@@ -100,7 +100,7 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         InputError: one of them cannot be read, or a field is there twice.
     """
     from ..arms.arm import field_names, find_option
-    from ..studies.study import MODEL_ARG
+    from ..studies.study import is_argument
 
     axes: dict[str, list[Any]] = {}
     for text in texts:
@@ -109,7 +109,7 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
             raise InputError(f"--sweep={text}: expected field=value,value,…")
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
-        if name.startswith(MODEL_ARG):
+        if is_argument(name):
             axes[name] = listed.split(",")
             continue
         if name not in field_names():

@@ -12,6 +12,7 @@ from ..models.initial import AS_WRITTEN
 from ..tasks import Data, random_streams
 from ..training import stopping
 from ..training.optimization import Hyperparams
+from ..training.own import OwnTrainer
 from ..training.probes.measuring import DiagnosticSet
 from ..training.stopping import Monitor, Rules
 from ..training.trainer import EvalInfo, InspectInfo, Keys, Trainer, TrainState
@@ -105,7 +106,7 @@ class Measurement(NamedTuple):
 class LaneProgram:
     """The functions of one lane; none of them has a seed axis."""
 
-    def __init__(self, trainer: Trainer, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
+    def __init__(self, trainer: Trainer | OwnTrainer, spec: PoolSpec, diagnostic_set: DiagnosticSet | None) -> None:
         self._trainer, self._spec, self._diagnostic_set = trainer, spec, diagnostic_set
         self._rules = Rules(spec.detector, spec.stop, trainer.task.chance_loss)
 

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jax import lax
 
-from ..models import make_model
-from ..tasks import Data, Task, build_task
+from ..tasks import Data, build_task
 from ..training.optimization import hyperparams
+from ..training.own import OwnTrainer, trainer_of
 from ..training.probes.measuring import obstacles
 from ..training.trainer import Trainer
 from .checkpoint import Checkpoint, LaneShapes, from_arrays, to_arrays, variables_to_arrays
@@ -47,7 +47,7 @@ class LanePool:
     def __init__(
         self,
         spec: PoolSpec,
-        trainer: Trainer,
+        trainer: Trainer | OwnTrainer,
         memory_limit: int | None = None,
         stream: Stream | None = None,
         num_kept: int = 0,
@@ -263,11 +263,7 @@ def make_pool(spec: PoolSpec, memory_limit: int | None = None, num_kept: int = 0
     task, stream = build_task(spec.arm, spec.data), None
     if spec.arm.stream:
         task, stream = streamed(task), Stream(task, spec, SEGMENTS_PER_CHUNK)
-    return LanePool(spec, _trainer_of(spec, task), memory_limit, stream, num_kept)
-
-
-def _trainer_of(spec: PoolSpec, task: Task) -> Trainer:
-    return Trainer(spec.arm, task, make_model(spec.arm, task.example_shape, task.num_outputs), spec.form)
+    return LanePool(spec, trainer_of(spec.arm, task, spec.form), memory_limit, stream, num_kept)
 
 
 def not_measured(spec: PoolSpec) -> dict[str, str]:
@@ -275,5 +271,6 @@ def not_measured(spec: PoolSpec) -> dict[str, str]:
     if not spec.diagnostics:
         return {}
     data = opened(spec.data)
-    trainer = _trainer_of(spec, build_task(spec.arm, data))
+    trainer = trainer_of(spec.arm, build_task(spec.arm, data), spec.form)
+    assert isinstance(trainer, Trainer)
     return obstacles(trainer, spec.diagnostics, data, spec.diagnostics_every)

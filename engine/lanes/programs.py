@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from ..tasks import Data
+from ..training.own import OwnTrainer
 from ..training.probes.measuring import make_diagnostic_set
 from ..training.trainer import Trainer
 from .lane import DiagnosticValues, Lane, LaneProgram, Measurement, Record, Start, Status
@@ -41,9 +42,10 @@ class _Carry(NamedTuple):
 class Programs:
     """The programs of all lanes; `data` are their argument, or its shapes."""
 
-    def __init__(self, trainer: Trainer, spec: PoolSpec, data: Data) -> None:
+    def __init__(self, trainer: Trainer | OwnTrainer, spec: PoolSpec, data: Data) -> None:
         self.diagnostic_set = None
         if spec.diagnostics:
+            assert isinstance(trainer, Trainer)
             self.diagnostic_set = make_diagnostic_set(
                 trainer, spec.diagnostics, data, spec.eval_every, spec.diagnostics_every, spec.diagnostic_options
             )

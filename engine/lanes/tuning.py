@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from ..arms.arm import Arm
 from ..errors import InputError
 from .compilation import find_once
 from .memory import memory_limit
@@ -39,10 +40,11 @@ class StepCost(NamedTuple):
     start_seconds: float
 
 
-def candidates(platform: str) -> list[Choice]:
-    """Returns what is tried on a kind of device; each candidate computes all lanes in one block."""
+def candidates(platform: str, arm: Arm) -> list[Choice]:
+    """Returns what is tried for an arm on a kind of device; each candidate computes all lanes in one block."""
     widths = _CPU_WIDTHS if platform == "cpu" else _ACCELERATOR_WIDTHS
-    forms = ("direct", "patches") if platform == "cpu" else ("patches", "native")
+    forms: tuple[str, ...] = ("direct", "patches") if platform == "cpu" else ("patches", "native")
+    forms = forms if arm.trainer is None else ("native",)
     return [Choice(width, width, form) for form in forms for width in widths]
 
 
@@ -61,7 +63,7 @@ def tune_here(spec: PoolSpec, cache_dir: str | None) -> tuple[Choice, dict[str, 
 def _measure_all(spec: PoolSpec, platform: str, limit: int | None) -> dict[str, Any]:
     measured: dict[Choice, float] = {}
     is_right: dict[str, bool] = {}
-    for choice in candidates(platform):
+    for choice in candidates(platform, spec.arm):
         candidate = spec._replace(**choice._asdict())
         if choice.form not in is_right:
             is_right[choice.form] = choice.form == "native" or compare(candidate) is None

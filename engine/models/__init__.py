@@ -26,6 +26,8 @@ __all__ = [
 
 def source_fingerprint(arm: Arm) -> str:
     """Returns the SHA-256 of the sources of the arm's model, which are part of a study's identity."""
+    if arm.trainer is not None:
+        return user_code.fingerprint(arm.trainer, "trainer")
     if is_reference(arm.model):
         return user_code.fingerprint(arm.model, "model")
     return fingerprint_sources(MODELS.load(arm.model), layers, initial, SCHEMES.load(arm.init or "normal"))

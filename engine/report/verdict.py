@@ -207,9 +207,11 @@ def _say_remedy(summary: Summary) -> str:
             )
         if summary.is_of_logs:
             return log_answers.ONE_GROUP
+        (arm,) = summary.document["identity"]["arms"].values()
+        example = "learning_rate=1e-3,1e-2" if arm.get("trainer") else "init=normal,he"
         return (
             "This study has one configuration, so it cannot say what would change the time. Add arms, for example with "
-            "--sweep=init=normal,he."
+            f"--sweep={example}."
         )
     earlier, cures = find_earlier(summary), find_cures(summary)
     lines = [say_compared(summary, name) for name in cures or earlier[:MOST_NAMED]]

@@ -147,7 +147,12 @@ def plan_of(
         InputError: see `study_of` and `expand`; the data are in several places; or code may not run.
     """
     study, identity = study_of(document), document["identity"]
-    named = {name for arm in study.arms.values() for name in (arm.model, arm.loss, arm.optimizer) if name is not None}
+    named = {
+        name
+        for arm in study.arms.values()
+        for name in (arm.model, arm.loss, arm.optimizer, arm.trainer)
+        if name is not None
+    }
     own = sorted(filter(is_reference, named))
     if own and not has_own_code:
         raise InputError(

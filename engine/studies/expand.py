@@ -117,8 +117,11 @@ def _horizon(study: Study, name: str, program: SharedProgram, eval_every: int) -
     elif program.steps_per_epoch is not None and study.epochs is not None:
         steps = study.epochs * program.steps_per_epoch
     else:
-        dataset = program.spec.arm.dataset
-        raise InputError(f"dataset={dataset} draws fresh examples and has no epochs: give --horizon in steps")
+        arm = program.spec.arm
+        who = f"dataset={arm.dataset} draws fresh examples and has no epochs"
+        if arm.trainer is not None:
+            who = f"trainer={arm.trainer} names no steps_per_epoch"
+        raise InputError(f"{who}: give --horizon in steps")
     if steps > _MAX_HORIZON:
         raise InputError(f"a horizon of {steps:g} steps is too long: expected at most 2^26")
     return math.ceil(steps / eval_every - 1e-9) * eval_every

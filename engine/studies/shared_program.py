@@ -16,6 +16,7 @@ from ..lanes.spec import PoolSpec, block_of, default_width
 from ..models.initial import AS_WRITTEN
 from ..models.lowering import default_form, has_convolutions
 from ..outcomes.event import Event
+from ..tasks.own_training import make_training
 from ..training.optimization import hyperparams, make_optimizer
 from ..training.optimizers.own import check_optimizer
 from ..training.probes.measuring import STEPS_AHEAD
@@ -85,13 +86,21 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
             loaded[source] = tasks.load_data(arm, study.root_seed, data_dir, reading), tuple(reading.notes)
         data, notes = loaded[source]
         task = tasks.build_task(arm, data)
-        with user_code.watched(arm.model):
-            models.check_fit(arm, task.example_shape, task.num_outputs)
-            _check_tokens(arm, task, data)
-        check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
+        if arm.trainer is None:
+            _check_choices(arm, task, data)
+        elif study.has_diagnostics(names):
+            raise InputError(f"diagnostics look into a network, and trainer={arm.trainer} does not show its own")
         checks.check_stream(study, names, arm, task)
         structures.append(Structure(names, arm, data, task, notes))
     return structures
+
+
+def _check_choices(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:
+    """Raises InputError where an arm's network or optimiser does not fit its data."""
+    with user_code.watched(arm.model):
+        models.check_fit(arm, task.example_shape, task.num_outputs)
+        _check_tokens(arm, task, data)
+    check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
 
 
 def _check_tokens(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:
@@ -122,7 +131,7 @@ def share_program(
         root_seed=study.root_seed,
         width=width,
         block=layout.block or block_of(platform, fills_core, width),
-        form=layout.form or default_form(platform),
+        form=_form_of(arm, layout, platform),
         eval_every=eval_every,
         detector=study.detector,
         # A run that waits for a hit ends there; its curve says nothing about when that will be.
@@ -155,10 +164,24 @@ def _diagnostics_every(study: Study, eval_every: int) -> int:
     return asked
 
 
+def _form_of(arm: Arm, layout: Layout, platform: str) -> str:
+    if arm.trainer is None:
+        return layout.form or default_form(platform)
+    if layout.form not in (None, "native"):
+        raise InputError(f"form={layout.form} has no effect with trainer={arm.trainer}, which stays as it is written")
+    return "native"
+
+
 def _fills_core(arm: Arm, task: tasks.Task) -> bool:
     """Tells whether a single run keeps a CPU core busy: it has convolutions, or a step is long."""
     if arm.conv_widths:
         return True
+    if arm.trainer is not None:
+        training = make_training(arm, arm.learning_rate)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        state = jax.eval_shape(training.init, key)
+        size = sum(leaf.size for leaf in jax.tree.leaves(state))
+        return arm.batch_size * size > _LONG_STEP or has_convolutions(training.step, state, key)
     model = models.make_model(arm, task.example_shape, task.num_outputs)
     example = jax.ShapeDtypeStruct((1, *task.example_shape), jnp.float32)
     params, state = jax.eval_shape(model.init, jax.eval_shape(lambda: jax.random.key(0)), example)

@@ -13,6 +13,7 @@ from ..errors import InputError, unknown_name
 from ..losses.making import choose_loss
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
+from ..tasks.own_training import choose_trainer
 from ..training.optimizers.own import choose_optimizer
 from ..training.probes import check_names
 from ..training.probes.registry import ALL, DIAGNOSTICS
@@ -21,8 +22,8 @@ from .diagnosis import DiagnosisRecord
 from .theories import THEORIES
 
 _DETECTOR = DetectorSettings()
-# Prefix of a sweep axis that sets a constructor argument of the user's model.
-MODEL_ARG = "model_arg."
+# Prefixes of sweep axes that set an argument of the user's code, and the field that holds it.
+ARGUMENTS = {"model_arg.": "model_args", "optimizer_arg.": "optimizer_args", "trainer_arg.": "trainer_args"}
 _BY_ARM = ("seeds", "horizon", "fork_step")
 
 
@@ -177,8 +178,8 @@ def with_fields(study: Study, values: Mapping[str, Any]) -> Study:
 def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     """Replaces every arm of a study by the grid of all combinations of some values.
 
-    The first combination of the baseline becomes the new baseline. `axes` has values by field, or as text by
-    `model_arg.` and the name of an argument of the user's model. Raises `InputError`, as `with_fields` does.
+    The first combination of the baseline becomes the new baseline. `axes` has values by field, or as text by a prefix
+    of `ARGUMENTS` and the name of an argument of the user's code. Raises `InputError`, as `with_fields` does.
     """
     for name, values in axes.items():
         if len(set(values)) != len(values):
@@ -202,19 +203,25 @@ def with_sweep(study: Study, axes: Mapping[str, list[Any]]) -> Study:
     return dataclasses.replace(study, arms=arms, baseline=baseline, **given)
 
 
+def is_argument(axis: str) -> bool:
+    """Tells whether a sweep axis sets an argument of the user's code."""
+    return axis.startswith(tuple(ARGUMENTS))
+
+
 def _with_values(arm: Arm, values: Mapping[str, Any]) -> Arm:
-    """An arm with other values, of fields or of arguments of its own network."""
-    of_model = {axis.removeprefix(MODEL_ARG): value for axis, value in values.items() if axis.startswith(MODEL_ARG)}
-    fields = {axis: value for axis, value in values.items() if not axis.startswith(MODEL_ARG)}
-    if of_model:
-        before = fields.get("model_args", arm.model_args)
-        kept = [text for text in before if text.partition("=")[0].strip() not in of_model]
-        fields["model_args"] = (*kept, *(f"{name}={value}" for name, value in of_model.items()))
+    """An arm with other values, of fields or of arguments of the user's code."""
+    fields = {axis: value for axis, value in values.items() if not is_argument(axis)}
+    for prefix, field in ARGUMENTS.items():
+        typed = {axis.removeprefix(prefix): value for axis, value in values.items() if axis.startswith(prefix)}
+        if typed:
+            before = fields.get(field, getattr(arm, field))
+            kept = [text for text in before if text.partition("=")[0].strip() not in typed]
+            fields[field] = (*kept, *(f"{name}={value}" for name, value in typed.items()))
     return arm.replace(**fields)
 
 
 def _label(field: str, value: Any) -> str:
-    if not field.startswith(MODEL_ARG) and find_option(field).part == "place":
+    if not is_argument(field) and find_option(field).part == "place":
         # Names are stored and shown, and a place is nobody else's business.
         return PurePath(value).name
     if isinstance(value, tuple):
@@ -226,4 +233,8 @@ def _label(field: str, value: Any) -> str:
 
 def resolve_arm(arm: Arm) -> Arm:
     """Returns the arm with every option set that its choices own; raises `InputError` where one does not fit them."""
+    if arm.trainer is not None:
+        return choose_trainer(arm)
+    if arm.trainer_args:
+        raise InputError(f"trainer_args={arm.trainer_args!r} has no effect without trainer: leave it out")
     return fill_in(choose_optimizer(choose_loss(models.choose_network(tasks.choose_source(arm)))))

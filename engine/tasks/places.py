@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..arms.arm import COMMON, Arm, places
+from ..arms.arm import BY_TRAINER, COMMON, Arm, places
 from ..arms.choices import options_of
 from ..errors import InputError
 from .augmentation import has_crop
@@ -26,6 +26,8 @@ def choose_source(arm: Arm) -> Arm:
     """Returns the arm with the source of its examples; where only a place is given, its content tells which."""
     if arm.dataset_dir is not None and arm.dataset == COMMON["dataset"].default:
         arm = arm.replace(dataset=_kind_of_place(arm.dataset_dir), dataset_dir=arm.dataset_dir)
+    if arm.dataset == BY_TRAINER:
+        raise InputError(f"dataset={BY_TRAINER} is what --trainer brings along: give --trainer=path/to/file.py:NAME")
     if arm.crop_padding is not None and not has_crop(arm.augment or "none"):
         raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment or 'none'}")
     return arm
@@ -35,7 +37,7 @@ def source_of(arm: Arm) -> tuple[Any, ...]:
     """Returns everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
     options = options_of("dataset", arm.dataset)
     values = {name: arm.options[name] for name in options if name in arm.options and name not in _NOT_OF_ARRAYS}
-    return arm.dataset, arm.control, *sorted(values.items()), *places(arm).items()
+    return arm.dataset, arm.trainer, arm.trainer_args, arm.control, *sorted(values.items()), *places(arm).items()
 
 
 def find_place(place: str) -> Path:
