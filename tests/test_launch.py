@@ -59,7 +59,7 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--seeds=-2"], "seeds=-2: expected at least 1"),
         (["--experiment=single", "--seeds=5000000000"], "at most 10000000"),
         (["--experiment=single", "--epochs=1e308"], "too long"),
-        (["--experiment=single", "--dataset=teacher", "--horizon=10"], "does not fit"),
+        (["--experiment=single", "--dataset=teacher", "--horizon=10"], "cnn8 is for images"),
         (["--experiment=single", "--conv_widths=4,4,4,4", "--pool_after=1,2,3,4"], "after pooling"),
         (["--experiment=kick_in", "--init=he"], "arm 'as_asked': init_scale=0.05 has no effect"),
         (["--experiment=single", "--seeds=many"], "seeds"),
@@ -173,7 +173,7 @@ def test_help_shows_the_options_of_the_choices_that_were_named(words, capsys):
     for name in {*COMMON, *owned} - {"model_args", "optimizer_args", "trainer_args"}:
         assert "(default: " in lines[f"--{name}"]
     assert not {f"--{name}" for name in set(all_options()) - owned} & set(lines)
-    assert "cnn8, committee, mlp" in lines["--model"]
+    assert "cnn8, committee, decoder, lstm, mlp" in lines["--model"]
     assert {"--model_arg", "--optimizer_arg", "--trainer_arg"} <= set(lines)
 
 

@@ -8,27 +8,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import store
 from ..arms.arm import Arm, structure
 from ..arms.options import check_fields, option, with_changes
 from ..diagnosis.budget import Budget, Costs, choose, what_seeds_can_tell
-from ..diagnosis.changes import Subject
 from ..diagnosis.factors import DISPENSABLE, factors_of
+from ..diagnosis.subject import subject_of
 from ..diagnosis.suspects import TAKES_AWAY
 from ..errors import InputError, counted
 from ..lanes import tuning
 from ..lanes.least_cost import least_step_cost
 from ..lanes.memory import memory_limit
-from ..models import has_own_dropout, make_model
 from ..preflight.checking import refuse_untrainable
 from ..studies.diagnosis import AS_GIVEN, CHANGES, DiagnosisRecord, read_record
 from ..studies.expand import ExpandedStudy, expand
 from ..studies.study import OPTIONS, Study, resolve_arm
-from ..tasks import build_task
-from ..tasks.controls import has_examples
-from ..tasks.scales import off_scale
 from ..training.probes.measuring import STEPS_AHEAD
 from ..user_code import Place, as_path
 from ..workers import devices, processes
@@ -199,24 +193,8 @@ def _pilot(study: Study, platform: str, data_dir: str | None) -> _Pilot:
     if program.event != "break":
         raise InputError(f"dataset={arm.dataset} waits for an event of its own: there is no plateau to explain")
     data = program.spec.data
-    arms, record = factors_of(_subject_of(arm, data))
+    arms, record = factors_of(subject_of(arm, data))
     return _Pilot(concrete, arms, record)
-
-
-def _subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
-    if not has_examples(data):
-        return Subject(arm)
-    task, targets = build_task(arm, data), data.get("targets")
-    return Subject(
-        arm,
-        num_examples=len(data["inputs"]),
-        has_values=targets is not None,
-        # Whole numbers name things.
-        inputs_off=off_scale(data["inputs"]) if np.issubdtype(data["inputs"].dtype, np.floating) else None,
-        targets_off=None if targets is None else off_scale(targets),
-        has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
-        library=make_model(arm, task.example_shape, task.num_outputs).library,
-    )
 
 
 def _known(workdir: Place, pilot: _Pilot, asked: DiagnoseOptions) -> tuple[DiagnosisRecord, Budget] | None:

@@ -16,7 +16,10 @@ MARGIN = Option("margin", float, 1.0, "distance beyond which the loss is 0", is_
 
 
 class Targets(NamedTuple):
-    """Training targets: numbers of classes `[num]`, or values `[num, num_outputs]`."""
+    """Training targets: numbers of classes `[num]`, tokens `[num, positions]`, or values `[num, num_outputs]`.
+
+    Tokens are whole numbers, of which those below 0 are padding.
+    """
 
     array: np.ndarray
     num_outputs: int
@@ -25,6 +28,11 @@ class Targets(NamedTuple):
     def are_classes(self) -> bool:
         """Whether they are numbers of classes."""
         return self.array.ndim == 1
+
+    @property
+    def are_tokens(self) -> bool:
+        """Whether they are a token at each position."""
+        return self.array.ndim > 1 and np.issubdtype(self.array.dtype, np.integer)
 
     @property
     def shares(self) -> np.ndarray:
@@ -37,9 +45,10 @@ class Loss(NamedTuple):
     """A loss.
 
     Attributes:
-        of_examples: from (outputs `[batch, num_outputs]`, targets) to the loss of each example, `[batch]`.
-        num_outputs: of the network.
-        correct: from the same to whether each example is right; `None` where no such thing is known.
+        of_examples: from (outputs `[batch, num_outputs]`, of tokens `[batch, positions, num_outputs]`, targets) to the
+            loss of each example, `[batch]`.
+        num_outputs: of the network, at each position.
+        correct: from the same to whether, or how far, each example is right; `None` where no such thing is known.
         chance: mean loss of constant outputs where it follows from no single example; `None` where it is searched for.
     """
 
@@ -55,13 +64,33 @@ def most_likely_is_right(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def require_classes(name: str, targets: Targets) -> None:
-    """Raises InputError where targets are values, and a loss needs classes."""
+    """Raises InputError where targets are tokens or values, and a loss needs classes."""
+    _refuse_tokens(name, targets)
     if not targets.are_classes:
         raise InputError(f"loss={name} needs classes, and these targets are values: expected squared, absolute, …")
 
 
+def require_tokens(name: str, targets: Targets) -> None:
+    """Raises InputError where targets are no tokens, and a loss needs them."""
+    if not targets.are_tokens:
+        kind = "classes" if targets.are_classes else "values"
+        raise InputError(
+            f"loss={name} needs a whole number at each position, and these targets are {kind}: give "
+            "--target_kind=tokens with rows of whole numbers, or --dataset=text"
+        )
+
+
+def _refuse_tokens(name: str, targets: Targets) -> None:
+    if targets.are_tokens:
+        raise InputError(f"loss={name} has no use for a token at each position: expected next_token, or your own")
+
+
 def of_values(each: Callable[[jax.Array, jax.Array], jax.Array], targets: Targets) -> Loss:
-    """Makes a loss of outputs and values, `[batch, num_outputs]`, meaned over outputs; a class is 1 among zeros."""
+    """Makes a loss of outputs and values, `[batch, num_outputs]`, meaned over outputs; a class is 1 among zeros.
+
+    Raises InputError where the targets are tokens.
+    """
+    _refuse_tokens("of values", targets)
     if not targets.are_classes:
         return Loss(lambda outputs, values: jnp.mean(each(outputs, values), axis=-1), targets.num_outputs)
 

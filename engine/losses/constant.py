@@ -57,7 +57,8 @@ def mean_loss(loss: Loss, constant: np.ndarray, targets: Targets) -> float:
 
 
 def _functions(loss: Loss, targets: Targets) -> tuple[Mean, Callable[[np.ndarray], np.ndarray]]:
-    """Returns the mean loss of a constant on targets, and its gradient."""
+    """Returns the mean loss of a constant, the same at every position of tokens, on targets, and its gradient."""
+    positions = targets.array.shape[1:] if targets.are_tokens else ()
     if targets.are_classes:
         array, weights = np.arange(len(targets.shares)), targets.shares
         array, weights = array[weights > 0], weights[weights > 0]
@@ -67,7 +68,7 @@ def _functions(loss: Loss, targets: Targets) -> tuple[Mean, Callable[[np.ndarray
         array, weights = targets.array[rows], np.full(len(rows), 1 / len(rows))
 
     def mean(constant: jax.Array, array: jax.Array, weights: jax.Array) -> jax.Array:
-        outputs = jnp.broadcast_to(constant, (len(array), loss.num_outputs))
+        outputs = jnp.broadcast_to(constant, (len(array), *positions, loss.num_outputs))
         return jnp.sum(weights * loss.of_examples(outputs, array))
 
     value, gradient = jax.jit(mean), jax.jit(jax.grad(mean))
@@ -75,7 +76,7 @@ def _functions(loss: Loss, targets: Targets) -> tuple[Mean, Callable[[np.ndarray
     def in_double(function: Callable[..., jax.Array], constant: np.ndarray) -> np.ndarray:
         cpu = jax.local_devices(backend="cpu")[0]
         with jax.enable_x64(True), jax.default_device(cpu):
-            labels = array.astype(np.int32) if targets.are_classes else array.astype(np.float64)
+            labels = array.astype(np.int32) if targets.are_classes or targets.are_tokens else array.astype(np.float64)
             return np.asarray(function(np.asarray(constant, np.float64), labels, weights), np.float64)
 
     return lambda constant: float(in_double(value, constant)), lambda constant: in_double(gradient, constant)
@@ -84,6 +85,9 @@ def _functions(loss: Loss, targets: Targets) -> tuple[Mean, Callable[[np.ndarray
 def _starts(loss: Loss, targets: Targets) -> list[np.ndarray]:
     """Returns constants near which the best one may be."""
     starts: list[np.ndarray] = [np.zeros(loss.num_outputs)]
+    if targets.are_tokens:
+        counts = np.bincount(targets.array[targets.array >= 0], minlength=loss.num_outputs)
+        return [*starts, np.log(np.maximum(counts / counts.sum(), 1e-9))] if len(counts) == loss.num_outputs else starts
     if not targets.are_classes and loss.num_outputs == targets.array.shape[1]:
         values = targets.array.astype(np.float64)
         starts += [values.mean(axis=0), np.median(values, axis=0)]

@@ -73,8 +73,9 @@ def chance_of(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> flo
 
 def _check(arm: Arm, loss: Loss, targets: Targets) -> None:
     """Raises InputError where a function of the user's cannot be traced, or returns something else than losses."""
-    outputs = jax.ShapeDtypeStruct((_FEW, loss.num_outputs), jnp.float32)
-    dtype = jnp.int32 if targets.are_classes else jnp.float32
+    positions = targets.array.shape[1:] if targets.are_tokens else ()
+    outputs = jax.ShapeDtypeStruct((_FEW, *positions, loss.num_outputs), jnp.float32)
+    dtype = jnp.int32 if targets.are_classes or targets.are_tokens else jnp.float32
     of_targets = jax.ShapeDtypeStruct((_FEW, *targets.array.shape[1:]), dtype)
     try:
         found: Any = jax.eval_shape(loss.of_examples, outputs, of_targets)

@@ -2,7 +2,10 @@
 
 from ..registry import Registry
 
-_LOSSES = ("absolute", "binary", "contrastive", "cross_entropy", "focal", "hinge", "huber", "quantile", "squared")
+_LOSSES = (
+    *("absolute", "binary", "contrastive", "cross_entropy", "focal", "hinge", "huber", "next_token", "quantile"),
+    "squared",
+)
 
 LOSSES = Registry(
     "loss", {name: f".losses.{name}" for name in _LOSSES}, "path/to/file.py:NAME for a function of your own"

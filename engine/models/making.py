@@ -16,7 +16,7 @@ from .adapting import described
 from .building import user_failure, user_model, user_model_as_written
 from .initial import AS_WRITTEN
 from .jaxpr import equations
-from .model import Model, wants_whole_numbers
+from .model import Model, handing_tokens, wants_whole_numbers
 from .registry import MODELS
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
@@ -50,7 +50,7 @@ def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Mo
     """Returns the arm's network for such inputs and outputs; raises InputError where it cannot."""
     if is_reference(arm.model):
         return user_model(arm, example_shape, num_outputs)
-    return linen.adapt(MODELS.load(arm.model).build(arm, num_outputs))
+    return handing_tokens(linen.adapt(MODELS.load(arm.model).build(arm, num_outputs)))
 
 
 def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> bool:
@@ -70,9 +70,9 @@ def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) 
 
 
 def takes_tokens(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> bool:
-    """Tells whether the arm's network is the user's and takes whole numbers only, as those that name tokens."""
+    """Tells whether the arm's network takes whole numbers only, as those that name tokens."""
     if not is_reference(arm.model):
-        return False
+        return getattr(MODELS.load(arm.model), "TAKES_TOKENS", False)
     model = user_model_as_written(arm, example_shape, num_outputs)
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
     try:
@@ -83,8 +83,16 @@ def takes_tokens(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> 
     return False
 
 
-def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> None:
-    """Checks, by shapes alone, that the arm's network can be built for such inputs; raises InputError."""
+def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int, num_positions: int | None = None) -> None:
+    """Checks, by shapes alone, that the arm's network can be built for such inputs; raises InputError.
+
+    Its outputs must be `[batch, num_outputs]`, or with positions `[batch, num_positions, num_outputs]`.
+    """
+    if arm.model == "cnn8" and len(example_shape) != len(("height", "width", "channels")):
+        raise InputError(
+            f"model=cnn8 is for images, and the inputs of dataset={arm.dataset} have the shape {list(example_shape)}: "
+            f"give --model=mlp, or another"
+        )
     model = make_model(arm, example_shape, num_outputs)
     key = jax.eval_shape(lambda: jax.random.key(0))
     example = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
@@ -115,7 +123,7 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Non
     except Exception as error:
         raise _misfit(arm, where, error) from error
     for found in (outputs, *evaluated):
-        _check_outputs(arm, found, (_FEW, num_outputs))
+        _check_outputs(arm, found, (_FEW, *([] if num_positions is None else [num_positions]), num_outputs))
     _check_state(arm, state, new_state)
 
 
@@ -152,14 +160,15 @@ def _misfit(arm: Arm, where: str, error: Exception) -> InputError:
     return InputError(f"model={arm.model} {where}: {str(error).splitlines()[0]}")
 
 
-def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, int]) -> None:
+def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, ...]) -> None:
     if not hasattr(outputs, "shape"):
         raise InputError(f"model={arm.model} returns {described(outputs)}: expected one array of outputs")
     if tuple(outputs.shape) != shape:
         found = ("batch", *outputs.shape[1:]) if outputs.shape[:1] == shape[:1] else outputs.shape
+        each = "one for each class or target" if len(shape) == len(("batch", "output")) else "one for each token"
         raise InputError(
             f"model={arm.model} returns outputs of shape ({', '.join(map(str, found))}): expected "
-            f"(batch, {shape[1]}), one for each class or target of dataset={arm.dataset}"
+            f"({', '.join(map(str, ('batch', *shape[1:])))}), {each} of dataset={arm.dataset}"
         )
     if not jnp.issubdtype(outputs.dtype, jnp.floating):
         raise InputError(f"model={arm.model} returns outputs of type {outputs.dtype}: expected floats")

@@ -2,7 +2,7 @@
 
 from ..registry import Registry
 
-_NETWORKS = ("chain", "cnn8", "committee", "mlp", "position", "transformer")
+_NETWORKS = ("chain", "cnn8", "committee", "decoder", "lstm", "mlp", "position", "transformer")
 _SCHEMES = ("normal", "constant", "he", "glorot", "lecun", "torch", "as_written")
 _OWN = "a network of your own, path/to/file.py:NAME"
 

@@ -17,12 +17,11 @@ from ..errors import InputError
 from .layers import ACTIVATION, DENSE_WIDTHS, size
 from .model import ACTIVATIONS
 
-OPTIONS = (
+HEADS_AND_WIDTH = (
     size("embedding_width", 128, "numbers at each position"),
     size("attention_heads", 4, "heads of the attention, which share the embedding's width"),
-    DENSE_WIDTHS,
-    ACTIVATION,
 )
+OPTIONS = (*HEADS_AND_WIDTH, DENSE_WIDTHS, ACTIVATION)
 
 
 class Transformer(nn.Module):
@@ -53,11 +52,16 @@ class Transformer(nn.Module):
         return nn.Dense(self.num_outputs, use_bias=False, name="unembedding")(read)
 
 
-def build(arm: Arm, num_outputs: int) -> nn.Module:
-    """Builds the module of an arm; raises InputError if the heads cannot share the width evenly."""
+def check_heads(arm: Arm) -> None:
+    """Raises InputError if the heads of an arm cannot share the width evenly."""
     if arm.embedding_width % arm.attention_heads:
         raise InputError(
             f"embedding_width={arm.embedding_width}, attention_heads={arm.attention_heads}: "
             f"expected a width that the heads share evenly"
         )
+
+
+def build(arm: Arm, num_outputs: int) -> nn.Module:
+    """Builds the module of an arm; raises InputError if the heads cannot share the width evenly."""
+    check_heads(arm)
     return Transformer(arm.embedding_width, arm.attention_heads, arm.dense_widths, num_outputs, arm.activation)

@@ -50,6 +50,11 @@ _NAMES = (
 BLOCKING = ("no_loss", "no_gradient")
 # They are about the numbers of a configuration rather than the network or the data.
 OF_SETTINGS = ("below_epsilon", "strong_decay", "strong_dropout", "warm_up", "step_size", "one_batch")
+# They read targets as classes or values, and say nothing of tokens.
+_OF_TARGETS = (
+    *("target_scale", "classes_as_values", "unrelated_labels", "held_out_labels", "other_mixture"),
+    "bounded_outputs",
+)
 FINDINGS = Registry("finding", {name: f".preflight.{name}" for name in _NAMES})
 # What a finding says of a set-up: something in it is wrong; it may hold the training back; it is worth knowing.
 Strength = Literal["fault", "sign", "note"]
@@ -72,7 +77,7 @@ def find_all(look: Look) -> list[Finding]:
     """Returns everything that is found, faults first."""
     found: list[Finding] = []
     is_blocked = False
-    for name in FINDINGS:
+    for name in (name for name in FINDINGS if not (look.predicts_tokens and name in _OF_TARGETS)):
         one: Finding | None = FINDINGS.load(name).find(look) if not is_blocked or name == "low_precision" else None
         if one is not None:
             found.append(one)

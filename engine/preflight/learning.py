@@ -102,8 +102,15 @@ def _is_loop(eqn: Any) -> bool:
 def loss_of_constant(passes: Passes) -> float:
     """Returns the loss of the best constant prediction of this batch; 0 where a chosen loss has none."""
     task, targets = passes.trainer.task, passes.batch.targets
-    if passes.trainer.arm.loss is not None:
-        number = targets.shape[1] if targets.ndim > 1 else max(task.num_outputs, 1 + int(targets.max()))
+    are_tokens = targets.ndim > 1 and jnp.issubdtype(targets.dtype, jnp.integer)
+    if passes.trainer.arm.loss is not None or are_tokens:
+        number = (
+            task.num_outputs
+            if are_tokens
+            else targets.shape[1]
+            if targets.ndim > 1
+            else max(task.num_outputs, 1 + int(targets.max()))
+        )
         try:
             found = best_constant(Loss(task.loss, task.num_outputs), Targets(np.asarray(targets), number))
         except InputError:
@@ -113,5 +120,6 @@ def loss_of_constant(passes: Passes) -> float:
         best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
     else:
         best = jnp.mean(targets, axis=0)
-    outputs = jnp.broadcast_to(best, (len(targets), task.num_outputs))
+    positions = targets.shape[1:] if are_tokens else ()
+    outputs = jnp.broadcast_to(best, (len(targets), *positions, task.num_outputs))
     return float(jnp.mean(task.loss(outputs, targets)))

@@ -27,7 +27,7 @@ _WELL_LEARNED = 0.1
 
 
 class Examples(NamedTuple):
-    """Inputs `[num, …]` and targets, `[num]` of classes or `[num, num_outputs]`, in the order of the source."""
+    """Inputs `[num, …]` and targets, `[num]` of classes, else `[num, …]`, in the order of the source."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -120,7 +120,14 @@ class Look(NamedTuple):
     @property
     def has_logits(self) -> bool:
         """Whether the loss takes the softmax of the outputs itself."""
-        return self.has_classes and self.arm.loss in (None, "cross_entropy", "focal")
+        own = (None, "cross_entropy", "focal", "next_token")
+        return (self.has_classes or self.predicts_tokens) and self.arm.loss in own
+
+    @property
+    def predicts_tokens(self) -> bool:
+        """Whether the targets are tokens, one at each position."""
+        targets = self.training.targets
+        return targets.ndim > 1 and targets.shape[1] > 1 and np.issubdtype(targets.dtype, np.integer)
 
     @property
     def entered(self) -> list[Entering]:

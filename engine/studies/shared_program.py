@@ -98,15 +98,13 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
 def _check_choices(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:
     """Raises InputError where an arm's network or optimiser does not fit its data."""
     with user_code.watched(arm.model):
-        models.check_fit(arm, task.example_shape, task.num_outputs)
+        models.check_fit(arm, task.example_shape, task.num_outputs, task.num_positions)
         _check_tokens(arm, task, data)
     check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
 
 
 def _check_tokens(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:
     """Raises InputError where a network takes tokens, and the inputs are no whole numbers."""
-    if not is_reference(arm.model):
-        return
     inputs = task.evaluation(data)["loss"].inputs
     if np.array_equal(inputs, np.round(inputs)) or not models.takes_tokens(arm, task.example_shape, task.num_outputs):
         return

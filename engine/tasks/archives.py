@@ -22,13 +22,13 @@ import numpy as np
 from ..arms.arm import Arm
 from ..errors import InputError, one_line
 from .examples import Examples, make_arrays
-from .options import AUGMENTATION, DATASET_DIR, SCALING
+from .options import AUGMENTATION, DATASET_DIR, RECONSTRUCT, SCALING
 from .passes import array_task
 from .places import find_place
 from .prepared import has_package, read_directory
 from .reading import Reading
 
-OPTIONS = (DATASET_DIR.with_default(None), SCALING, *AUGMENTATION)
+OPTIONS = (DATASET_DIR.with_default(None), SCALING, RECONSTRUCT, *AUGMENTATION)
 build = array_task
 
 # Images `[num_examples, height, width, channels]`, uint8, and labels `[num_examples]`.

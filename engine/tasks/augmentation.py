@@ -28,6 +28,8 @@ def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | Non
     """
     if arm.augment in (None, "none"):
         return None
+    if arm.reconstruct:
+        raise InputError(f"augment={arm.augment} changes the images, and with reconstruct=true not their targets")
     if len(example_shape) != 3:
         raise InputError(
             f"augment={arm.augment} needs images, of height, width and channels: the inputs of "

@@ -7,12 +7,12 @@ import numpy as np
 
 from ..arms.arm import Arm
 from .examples import make_scale
-from .options import AUGMENTATION, IMAGE_SIZE, SCALING
+from .options import AUGMENTATION, IMAGE_SIZE, RECONSTRUCT, SCALING
 from .passes import array_task
 from .reading import Reading, check_memory
 from .splitting import arrays_of, split_examples
 
-OPTIONS = (SCALING, IMAGE_SIZE, *AUGMENTATION)
+OPTIONS = (SCALING, IMAGE_SIZE, RECONSTRUCT, *AUGMENTATION)
 build = array_task
 _MAX_GREY = np.float32(16)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arms.arm import Arm
+from ..arms.arm import LARGEST_SIZE, Arm
 from ..errors import InputError, counted, one_line
 from .reading import Reading
 from .splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
@@ -19,33 +19,36 @@ _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
 _TEXT = "US"
 
-# Classes from 0, int32 `[num_examples]`, with names; or values `[num_examples, num_outputs]`, in single or double
-# precision, without.
+# Classes from 0, int32 `[num_examples]`, with names; or, without, tokens `[num_examples, positions]`, int32 and −1 for
+# padding, or values `[num_examples, num_outputs]`, in single or double precision.
 Targets = tuple[np.ndarray, Sequence[str]]
 
 
 class Examples(NamedTuple):
     """Examples in a fixed order: inputs `[num_examples, …]` and targets.
 
-    `is_held_out` `[num_examples]` is `None` where a stratified choice is still to be made.
+    `is_held_out` `[num_examples]` is `None` where a stratified choice is still to be made, and `are_scaled`, for the
+    last axis of the inputs, where all of it is to be scaled.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     class_names: Sequence[str]
     is_held_out: np.ndarray | None
+    are_scaled: np.ndarray | None = None
 
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
     """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says."""
     is_standardised = arm.target_scaling == "standard"
     targets = examples.targets
-    if targets.ndim == 2 and not is_standardised:
+    are_tokens = targets.ndim == 2 and np.issubdtype(targets.dtype, np.integer)
+    if targets.ndim == 2 and not is_standardised and not are_tokens:
         targets = _in_single_precision(targets)
     if len(targets) < 2:
         found = "1 example" if len(targets) else "no examples"
         raise InputError(f"{found}: expected at least one to train on and one to hold out")
-    strata = strata_of(targets) if targets.ndim == 2 else targets
+    strata = np.zeros(len(targets), int) if are_tokens else strata_of(targets) if targets.ndim == 2 else targets
     if examples.is_held_out is None:
         number = round(held_out_fraction(arm) * len(targets))
         held_out = stratified_choice(strata, number, "held_out")
@@ -56,13 +59,14 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     reading.tell(_in_words(examples, len(rows.training), len(held_out)))
     if is_standardised:
         targets = _standardised(targets, rows.training, reading)
-    scale = make_scale(arm.scaling, examples.inputs, rows.training)
+    scale = make_scale(arm.scaling, examples.inputs, rows.training, examples.are_scaled)
     return arrays_of(examples.inputs, targets, rows, scale)
 
 
 def _standardised(targets: np.ndarray, training: np.ndarray, reading: Reading) -> np.ndarray:
-    if targets.ndim == 1:
-        raise InputError("target_scaling=standard needs values to predict: these targets are classes")
+    if np.issubdtype(targets.dtype, np.integer):
+        kind = "classes" if targets.ndim == 1 else "tokens"
+        raise InputError(f"target_scaling=standard needs values to predict: these targets are {kind}")
     values, exponent = near_one(targets)
     mean, deviation = moments(values, training)
     reading.caution(
@@ -115,7 +119,8 @@ def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
     size = "×".join(map(str, examples.inputs.shape[1:]))
     about = counted(len(examples.class_names), "class", "classes")
     if examples.targets.ndim == 2:
-        about = counted(examples.targets.shape[1], "value") + " to predict"
+        are_tokens = np.issubdtype(examples.targets.dtype, np.integer)
+        about = counted(examples.targets.shape[1], "token" if are_tokens else "value") + " to predict"
     return (
         f"{counted(len(examples.targets), 'example')} of {size} {'number' if size == '1' else 'numbers'}, {about}: "
         f"{num_training:,} to train on, {num_held_out:,} held out"
@@ -160,8 +165,13 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
         )
 
 
-def make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what scales rows as `scaling` says, by their type where it is `None`; `training` are rows of `inputs`."""
+def make_scale(
+    scaling: str | None, inputs: np.ndarray, training: np.ndarray, are_scaled: np.ndarray | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns what scales rows as `scaling` says, by their type where it is `None`; `training` are rows of `inputs`.
+
+    What `are_scaled` leaves out of the last axis is not standardised.
+    """
     largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":
@@ -175,6 +185,8 @@ def make_scale(scaling: str | None, inputs: np.ndarray, training: np.ndarray) ->
         divisor = np.float32(largest)
         return lambda values: values.astype(np.float32) / divisor
     mean, deviation = moments(inputs, training)
+    if are_scaled is not None:
+        mean, deviation = np.where(are_scaled, mean, 0.0), np.where(are_scaled, deviation, 1.0)
     return lambda values: ((values - mean) / deviation).astype(np.float32)
 
 
@@ -220,6 +232,8 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
                 f"targets {name!r} have {counted(num_distinct, 'distinct value')} in {counted(len(array), 'example')}: "
                 f"say whether they are classes or values, with --target_kind"
             )
+    if kind == "tokens":
+        raise InputError(f"targets {name!r} are one per example, so they are no tokens, one at each position")
     return _classes(array, name, reading) if kind == "classes" else _values(array[:, None], name)
 
 
@@ -229,8 +243,8 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
     is_one_hot = bool(np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all())
     if kind is None and not is_one_hot and array.dtype.kind in "biu":
         raise InputError(
-            f"targets {name!r} are rows of {counted(array.shape[1], 'whole number')}: several classes at once are not "
-            f"trained on; give --target_kind=values if they are amounts"
+            f"targets {name!r} are rows of {counted(array.shape[1], 'whole number')}: are they tokens, one at each "
+            f"position, or amounts? give --target_kind=tokens or values"
         )
     if kind is None:
         kind = "classes" if is_one_hot else "values"
@@ -238,11 +252,22 @@ def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -
         reading.tell(f"targets {name!r} are {how}: taken as {kind}")
     if kind == "values":
         return _values(array, name)
+    if kind == "tokens":
+        return _tokens(array, name)
     if not is_one_hot:
         raise InputError(
             f"targets {name!r} cannot be classes: expected one per example, or rows with a single one among zeros"
         )
     return _classes(array.argmax(axis=1), name, reading)
+
+
+def _tokens(array: np.ndarray, name: str) -> Targets:
+    tokens = array.astype(np.int64) if array.dtype.kind in "biuf" and np.array_equal(array, np.rint(array)) else None
+    if tokens is None or tokens.max() >= LARGEST_SIZE:
+        raise InputError(f"targets {name!r} cannot be tokens: expected whole numbers below {LARGEST_SIZE:,}")
+    if not (tokens >= 0).any():
+        raise InputError(f"targets {name!r} are all below 0, which stands for padding: expected some tokens")
+    return np.maximum(tokens, -1).astype(np.int32), ()
 
 
 def _check_finite(array: np.ndarray, name: str) -> None:

@@ -7,12 +7,15 @@ from ..outcomes.row import MAX_SEED
 
 TASK_SEED = Option("task_seed", int, 0, "seed of what the task itself draws", minimum=0, maximum=MAX_SEED)
 NUM_INPUTS = Option("num_inputs", int, REQUIRED, "numbers in an input that is drawn", minimum=1, maximum=4096)
+NUM_TOKENS = Option("num_tokens", int, REQUIRED, "different tokens", minimum=2, maximum=10**5)
+SEQUENCE_LENGTH = Option("sequence_length", int, REQUIRED, "positions of a sequence", minimum=1, maximum=2**14)
 DATASET_DIR = Option(
     "dataset_dir",
     str,
     REQUIRED,
-    "your own data: a folder with one sub-folder of images per class, an .npz file, or a prepared "
-    "tensorflow-datasets directory; alone it says which",
+    "your own data: a folder with one sub-folder of images per class, an .npz file, a table (.csv, .tsv, .parquet), a "
+    "text (.txt), or a data set that tensorflow-datasets has prepared or Hugging Face's datasets saved; alone it says "
+    "which",
     part="place",
     unset="none",
 )
@@ -40,6 +43,9 @@ HELD_OUT_FRACTION = _inferred(
     maximum=1,
     is_open=True,
 )
+RECONSTRUCT = Option(
+    "reconstruct", bool, False, "the target of every example is its own input, flattened, as for an autoencoder"
+)
 AUGMENTATION = (
     Option(
         "augment", str, "none", "random changes of the training images", choices=("none", "crop", "flip", "crop_flip")
@@ -58,7 +64,7 @@ _CHANNELS = _inferred(
     "channels", str, "channels of the images", "colour where some image has any, else grey", choices=("grey", "colour")
 )
 # Of everything that holds examples of the user's own, of images of any size, and of arrays or features with names.
-EXAMPLE_OPTIONS = (_CHANNELS, SCALING, HELD_OUT_FRACTION, *AUGMENTATION)
+EXAMPLE_OPTIONS = (_CHANNELS, SCALING, HELD_OUT_FRACTION, RECONSTRUCT, *AUGMENTATION)
 IMAGE_SIZE = _inferred(
     "image_size",
     int,
@@ -75,12 +81,28 @@ IMAGE_OPTIONS = (
         "resize", str, "how images of another shape are brought to the size", "crop", choices=("crop", "stretch", "pad")
     ),
 )
+VOCABULARY = _inferred(
+    "vocabulary",
+    int,
+    "tokens that there are, and so outputs of the network at each position",
+    "the largest that occurs, and one",
+    minimum=2,
+    maximum=10**6,
+)
 TARGET_SCALING = _inferred(
     "target_scaling",
     str,
     "scaling of targets that are regressed on: standard takes mean 0 and deviation 1 over the training examples",
     "none",
     choices=("standard", "none"),
+)
+TARGET_KIND = _inferred(
+    "target_kind",
+    str,
+    "what targets are: classes, values that are regressed on, or tokens, a row of whole numbers with one at each "
+    "position, of which those below 0 are padding",
+    "values where they are floating-point numbers, else classes",
+    choices=("classes", "values", "tokens"),
 )
 ARRAY_OPTIONS = (
     *(
@@ -93,12 +115,7 @@ ARRAY_OPTIONS = (
         )
         for role in ("input", "target")
     ),
-    _inferred(
-        "target_kind",
-        str,
-        "what targets are: classes, or values that are regressed on",
-        "values where they are floating-point numbers, else classes",
-        choices=("classes", "values"),
-    ),
+    TARGET_KIND,
     TARGET_SCALING,
+    VOCABULARY,
 )

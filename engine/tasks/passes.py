@@ -11,11 +11,14 @@ from jax import lax
 
 from ..arms.arm import Arm
 from ..errors import InputError
+from ..losses import Targets, most_likely_is_right, next_token
 from .task import Batch, Data, Task
 
 
 def array_task(arm: Arm, data: Data) -> Task:
     """Returns the task of a resolved arm: classification where the arrays have `labels`, else regression.
+
+    Whole numbers as `targets` `[num_examples, positions]` are tokens, one for each position.
 
     With `targets` `[num_examples, num_outputs]` the loss is the squared error. Chance is that of the best constant, the
     mean of the training targets, on the evaluation set like the curve: a network that has learned nothing else is at
@@ -23,6 +26,8 @@ def array_task(arm: Arm, data: Data) -> Task:
     """
     if "labels" in data:
         return classification_task(data, arm.batch_size)
+    if np.issubdtype(data["targets"].dtype, np.integer):
+        return _token_task(arm, data)
     best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
     return Task(
         **_passes(data, arm.batch_size, "targets"),
@@ -32,11 +37,29 @@ def array_task(arm: Arm, data: Data) -> Task:
     )
 
 
+def _token_task(arm: Arm, data: Data) -> Task:
+    targets = np.asarray(data["targets"])
+    parts = [data[name] for part in ("", "loss_", "held_out_") for name in (f"{part}inputs", f"{part}targets")]
+    # What is read is written in the same tokens as what is told.
+    of_inputs = [part for part in parts[::2] if part.ndim == parts[1].ndim and np.array_equal(part, np.rint(part))]
+    least = 1 + max(int(np.max(part)) for part in (*parts[1::2], *of_inputs))
+    number = arm.vocabulary or least
+    if number < least:
+        raise InputError(f"vocabulary={number}: expected at least {least}, because a token {least - 1} occurs")
+    loss = next_token.make(Targets(targets, number), {})
+    assert loss.chance is not None
+    return Task(
+        **_passes(data, arm.batch_size, "targets"),
+        loss=loss.of_examples,
+        correct=loss.correct,
+        chance_loss=loss.chance,
+        num_outputs=number,
+        num_positions=targets.shape[1],
+    )
+
+
 def classification_task(data: Data, batch_size: int) -> Task:
     """Returns the task of arrays with `labels`: cross-entropy in nats. Chance is the entropy of the labels."""
-
-    def correct(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return jnp.argmax(outputs, axis=-1) == targets
 
     labels = np.asarray(data["labels"])
     _, counts = np.unique(labels, return_counts=True)
@@ -44,7 +67,7 @@ def classification_task(data: Data, batch_size: int) -> Task:
     return Task(
         **_passes(data, batch_size, "labels"),
         loss=optax.softmax_cross_entropy_with_integer_labels,
-        correct=correct,
+        correct=most_likely_is_right,
         chance_loss=float(-np.sum(shares * np.log(shares))),
         # One batch over and over may have no example of the last class.
         num_outputs=1 + max(int(np.max(data[name])) for name in ("labels", "held_out_labels") if name in data),

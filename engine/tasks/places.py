@@ -13,8 +13,15 @@ from ..errors import InputError
 from .augmentation import has_crop
 
 _EXPECTED = (
-    "a folder with one sub-folder of images per class, an .npz file, or a prepared tensorflow-datasets directory"
+    "a folder with one sub-folder of images per class, an .npz file, a table (.csv, .tsv, .parquet), a text (.txt), or "
+    "a data set that tensorflow-datasets has prepared or Hugging Face's datasets saved"
 )
+# Endings of texts.
+TEXTS = (".txt", ".text")
+# Endings of tables, and what lies in a folder to which Hugging Face's `datasets` has saved one part, or several.
+TABLES = (".csv", ".tsv", ".parquet")
+SAVED_DATASET, SAVED_DATASETS = "dataset_info.json", "dataset_dict.json"
+_STATE = "state.json"
 _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PREPARED = "dataset_info.json"
 _VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
@@ -56,12 +63,29 @@ def find_place(place: str) -> Path:
 
 def _kind_of_place(place: str) -> str:
     path = find_place(place)
+    if path.is_dir() and _holds_tables(path):
+        return "table"
     if path.is_dir():
         return "prepared" if find_prepared(path) is not None else "folder"
     refuse_pickles(path, place)
     if path.suffix.lower() == ".npz":
         return "arrays"
-    raise InputError(f"dataset_dir={place!r} is a file, and no .npz: expected {_EXPECTED}")
+    if path.suffix.lower() in TEXTS:
+        return "text"
+    if path.suffix.lower() in TABLES:
+        return "table"
+    raise InputError(f"dataset_dir={place!r} is a file of another kind: expected {_EXPECTED}")
+
+
+def _holds_tables(folder: Path) -> bool:
+    """Tells whether a folder holds tables and nothing else, or a data set that Hugging Face's package has saved."""
+    if (folder / SAVED_DATASETS).is_file() or ((folder / SAVED_DATASET).is_file() and (folder / _STATE).is_file()):
+        return True
+    try:
+        inside = [one for one in folder.iterdir() if not one.name.startswith(".")]
+    except OSError:
+        return False
+    return bool(inside) and all(one.is_file() and one.suffix.lower() in TABLES for one in inside)
 
 
 @contextlib.contextmanager

@@ -43,8 +43,11 @@ def _known_elsewhere() -> list[str]:
 
 
 # Of examples that are held in arrays, and others; each is the name of its module too.
-_HELD = ("arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "folder", "mnist", "modular_addition", "prepared")
-_OTHERS = ("double_well", "line", "ramp", "soft_committee", "sparse_parity", "teacher")
+_HELD = (
+    *("arrays", "cifar10", "cifar100", "digits", "fashion_mnist", "folder", "mnist", "modular_addition", "prepared"),
+    *("table", "text"),
+)
+_OTHERS = ("double_well", "induction", "line", "memory", "ramp", "soft_committee", "sparse_parity", "teacher", "xor")
 # Tasks whose labels follow from a rule, so that they belong to their inputs.
-BY_RULE = ("double_well", "line", "modular_addition", "ramp", "soft_committee", "sparse_parity", "teacher")
+BY_RULE = (*_OTHERS, "modular_addition")
 TASKS = Tasks("dataset", {name: f".tasks.{name}" for name in sorted((*_HELD, *_OTHERS))})

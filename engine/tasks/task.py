@@ -40,6 +40,7 @@ class Task(NamedTuple):
         sample: from (data, the draw of one step) to a `Batch`.
         loss: from (outputs, targets) to the loss of each example, in nats for classification.
         chance_loss: loss of the best constant prediction.
+        num_positions: outputs are `[batch, num_positions, num_outputs]`; `None` where they are `[batch, num_outputs]`.
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
         steps_per_epoch: `None` where every example is fresh.
         augment: from (key, inputs of a mini-batch) to the inputs that are trained on; `None` for no change.
@@ -55,6 +56,7 @@ class Task(NamedTuple):
     chance_loss: float
     example_shape: tuple[int, ...]
     num_outputs: int
+    num_positions: int | None = None
     correct: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     steps_per_epoch: int | None = None
     augment: Augment | None = None
@@ -75,7 +77,18 @@ class Task(NamedTuple):
 def load_data(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading | None = None) -> dict[str, np.ndarray]:
     """Returns a task's arrays in host memory; `reading` collects what the user should know about them."""
     arrays = TASKS.load(arm.dataset).load(arm, root_seed, data_dir, reading or Reading())
+    if arm.reconstruct:
+        arrays = _reconstructing(arrays)
     return controlled(arrays, arm.control, root_seed, arm.task_seed or 0)
+
+
+def _reconstructing(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the arrays of a task with the inputs, flattened, as targets."""
+    flat = {}
+    for part, num_axes in (("", 1), ("loss_", 2), ("held_out_", 2)):
+        inputs = arrays[f"{part}inputs"]
+        flat[f"{part}targets"] = inputs.reshape(*inputs.shape[:num_axes], -1)
+    return {name: array for name, array in arrays.items() if name.endswith("inputs")} | flat
 
 
 def build_task(arm: Arm, data: Data) -> Task:

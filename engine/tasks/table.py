@@ -1,0 +1,200 @@
+"""`table`: a table of your own, with one column to predict (--dataset_dir=FILE.csv, .tsv or .parquet).
+
+A folder with `train` and `test` among its tables, or a data set that `datasets` of Hugging Face has saved to disk, says
+what is held out; else a stratified fifth is.
+
+Numbers, truth values and dates stand for themselves, text for its categories: one column of 0 and 1 for each. What is
+missing is the median, or a category of its own, and a column of 0 and 1 says where. Numbers take mean 0 and deviation 1
+over the training examples, unless --scaling=none. A column of lists of numbers, or of images, is the whole input where
+it is named by --input_columns or the only one.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError, counted, some_of, unknown_name
+from .examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
+from .images import read_images
+from .options import (
+    AUGMENTATION,
+    DATASET_DIR,
+    HELD_OUT_FRACTION,
+    IMAGE_OPTIONS,
+    RECONSTRUCT,
+    SCALING,
+    TARGET_KIND,
+    TARGET_SCALING,
+    VOCABULARY,
+)
+from .passes import array_task
+from .places import find_place, naming_place
+from .reading import Reading
+from .table_columns import is_image, is_list, is_number, is_text, numbers_of
+from .table_files import Parts, open_tables
+
+_COLUMNS = 10**4
+OPTIONS = (
+    DATASET_DIR,
+    Option(
+        "target_column",
+        str,
+        None,
+        "column that is predicted",
+        unset="one called target, label, class or y, else the last, and said",
+    ),
+    Option(
+        "input_columns", str, None, "columns that it is predicted from", unset="all others, and said", most=_COLUMNS
+    ),
+    SCALING,
+    HELD_OUT_FRACTION,
+    TARGET_KIND,
+    TARGET_SCALING,
+    VOCABULARY,
+    RECONSTRUCT,
+    *IMAGE_OPTIONS,
+    *AUGMENTATION,
+)
+build = array_task
+
+_TARGETS = ("target", "targets", "label", "labels", "class", "y")
+
+
+def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
+    """Returns the arrays of `engine.tasks.examples`, in the order of the rows."""
+    place = find_place(arm.dataset_dir)
+    with naming_place(arm.dataset_dir):
+        parts = open_tables(place, reading)
+        table, is_held_out = _joined(parts)
+        if parts.held_out is not None:
+            refuse_fraction(arm, "a table of its own")
+        target = _target_column(arm, table, reading)
+        present = pc.is_valid(table[target]).to_numpy(zero_copy_only=False)
+        if not present.all():
+            missing = counted(int(np.sum(~present)), "row")
+            reading.caution(f"{missing} left out, in which the target {target!r} is missing")
+            table = table.filter(pa.array(present))
+        names = _input_columns(arm, table, target)
+        targets = make_targets(_target_values(table[target], parts, target), target, arm.target_kind, reading)
+        held_out = None if is_held_out is None else is_held_out[present]
+        whole = _whole_input(table, names, arm, reading)
+        if whole is not None:
+            return make_arrays(arm, Examples(whole, *targets, held_out), reading)
+        inputs, are_scaled = numbers_of(table, names, arm.input_columns is not None, reading)
+        scaled = arm if arm.scaling is not None else arm.replace(scaling="standard")
+        return make_arrays(scaled, Examples(inputs, *targets, held_out, are_scaled), reading)
+
+
+def _joined(parts: Parts) -> tuple[pa.Table, np.ndarray | None]:
+    if parts.held_out is None:
+        return parts.training, None
+    if set(parts.training.column_names) != set(parts.held_out.column_names):
+        differing = set(parts.training.column_names) ^ set(parts.held_out.column_names)
+        raise InputError(f"what is held out has other columns: {some_of(sorted(differing), 5)} is in one of them only")
+    held_out = parts.held_out.select(parts.training.column_names)
+    table = pa.concat_tables([parts.training, held_out], promote_options="permissive")
+    return table, np.arange(table.num_rows) >= parts.training.num_rows
+
+
+def _target_column(arm: Arm, table: pa.Table, reading: Reading) -> str:
+    names = table.column_names
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"two columns are called {twice!r}: expected a name for each")
+    if len(names) < 2:
+        raise InputError(f"the table has one column, {names[0]!r}: expected one to predict, and others to predict from")
+    if arm.target_column is not None:
+        if arm.target_column not in names:
+            raise unknown_name("column", arm.target_column, names)
+        return str(arm.target_column)
+    found = next((name for wanted in _TARGETS for name in names if name.lower() == wanted), names[-1])
+    reading.tell(f"column {found!r} is predicted: --target_column names another")
+    return found
+
+
+def _input_columns(arm: Arm, table: pa.Table, target: str) -> list[str]:
+    if arm.input_columns is None:
+        return [name for name in table.column_names if name != target]
+    for name in arm.input_columns:
+        if name not in table.column_names:
+            raise unknown_name("column", name, table.column_names)
+        if name == target:
+            raise InputError(f"input_columns: {name!r} is the target itself")
+    return list(arm.input_columns)
+
+
+def _target_values(column: pa.ChunkedArray, parts: Parts, name: str) -> np.ndarray:
+    if name in parts.class_names:
+        number = len(parts.class_names[name])
+        values = column.to_numpy()
+        if values.min() < 0 or values.max() >= number:
+            raise InputError(f"column {name!r} has numbers outside of its {number} classes")
+        return np.asarray(parts.class_names[name])[values]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if is_list(column.type):
+        return _rows(column, name)
+    if is_text(column.type):
+        return np.asarray(column.to_pylist(), dtype=str)
+    if not is_number(column.type):
+        raise InputError(f"column {name!r} is of type {column.type}: expected numbers, text or truth values to predict")
+    return np.asarray(column.to_numpy())
+
+
+def _whole_input(table: pa.Table, names: Sequence[str], arm: Arm, reading: Reading) -> np.ndarray | None:
+    """Returns what a single column of lists or images holds, `[num, …]`; `None` where columns are single numbers."""
+    special = [name for name in names if is_list(table[name].type) or is_image(table[name].type)]
+    if not special:
+        for field in ("image_size", "resize"):
+            if getattr(arm, field) is not None:
+                raise InputError(f"{field} has no effect: no column holds images")
+        return None
+    if len(special) > 1 or (arm.input_columns is not None and len(names) > 1):
+        raise InputError(
+            f"column {special[0]!r} holds more than a number for each example, so it is the whole input: expected it, "
+            f"or another, alone as --input_columns"
+        )
+    (name,) = special
+    left = [other for other in names if other != name]
+    if left:
+        reading.caution(f"{counted(len(left), 'column')} left out beside {name!r}, which is the whole input", left)
+    column = table[name]
+    if is_list(column.type):
+        return with_channels(_padded(column, name, reading), None, reading)
+    found = [one.get("bytes") if isinstance(one, dict) else one for one in column.to_pylist()]
+    images = [image for image in found if image is not None]
+    if len(images) < len(found):
+        raise InputError(f"column {name!r} names images in other files: expected the images themselves")
+    read = read_images(images, [f"row {i}" for i in range(len(images))], arm, reading)
+    if len(read.kept) < len(images):
+        row = next(i for i in range(len(images)) if i not in set(read.kept.tolist()))
+        raise InputError(f"column {name!r} has an image that cannot be read, in row {row}")
+    return read.pixels
+
+
+def _padded(column: pa.ChunkedArray, name: str, reading: Reading) -> np.ndarray:
+    """Returns lists of numbers as rows; shorter ones of whole numbers are filled with 0 at their end."""
+    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
+    if np.ptp(lengths) == 0:
+        return _rows(column, name)
+    rows, longest = column.to_pylist(), int(lengths.max())
+    if any(isinstance(value, float) for row in rows for value in row):
+        least = int(lengths.min())
+        raise InputError(f"column {name!r} has lists of {least} to {longest} numbers: expected one length")
+    number = counted(int(np.sum(lengths < longest)), "list")
+    reading.caution(f"{number} in column {name!r} shorter than {longest}: filled with 0 at the end")
+    return np.asarray([row + [0] * (longest - len(row)) for row in rows])
+
+
+def _rows(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    try:
+        values = np.asarray(column.to_pylist())
+    except ValueError:
+        values = np.asarray([], dtype=object)
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"column {name!r} has lists of several lengths or kinds: expected numbers of one shape")
+    return values
