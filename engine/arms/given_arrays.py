@@ -14,16 +14,23 @@ from ..errors import InputError, one_line
 from ..user_code import cache_root
 
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
+# Before the name of each of several inputs.
+PART_OF_INPUTS = "x."
 _KINDS = "biufUS"
 _EXPECTED_ARRAY = "expected numbers or text, with the examples on the first axis"
-_EXPECTED = "a name, (inputs, targets), (inputs, targets, test inputs, test targets), or a dictionary of arrays"
+_EXPECTED = (
+    "a name, (inputs, targets) with one array of inputs or several by name, (inputs, targets, test inputs, test "
+    "targets), or a dictionary of arrays"
+)
 
 
 def place_of(given: Any) -> str:
     """Keeps arrays in the cache, in an `.npz` file named by their content, and returns its path.
 
     Args:
-        given: two arrays, or four with test arrays, or arrays by the names that such a file has; first axis: examples.
+        given: two arrays, the first of which can be several by name, or four with test arrays, or arrays by the names
+            that such a file has; first axis: examples.
+
 
     Raises:
         InputError: it is something else, an array holds objects, or the file cannot be written.
@@ -54,6 +61,8 @@ def _as_array(name: str, given: Any) -> np.ndarray:
 def _by_name(given: Any) -> Mapping[str, Any]:
     if isinstance(given, Mapping) and all(isinstance(name, str) for name in given) and given:
         return given
+    if isinstance(given, (tuple, list)) and len(given) == 2 and isinstance(given[0], Mapping) and given[0]:
+        return {**{f"{PART_OF_INPUTS}{name}": array for name, array in given[0].items()}, "y": given[1]}
     if isinstance(given, (tuple, list)) and len(given) in (2, 4):
         return dict(zip(_NAMES if len(given) == 4 else ("x", "y"), given, strict=True))
     raise InputError(f"dataset is a {type(given).__name__}: expected {_EXPECTED}")

@@ -99,8 +99,8 @@ def _prepare(spec: PoolSpec) -> tuple[Any, Callable[[str], _Program]]:
     inputs, targets = (leaf[:_NUM_EXAMPLES] for leaf in first_batch(task, data, key))
 
     def in_form(form: str) -> _Program:
-        train = lowering.lower(compute_in(model.train_apply, arm.precision), form)
-        test = lowering.lower(compute_in(model.batch_apply, arm.precision), form)
+        train = lowering.lower(compute_in(model.train_apply, arm.precision, model.are_whole), form)
+        test = lowering.lower(compute_in(model.batch_apply, arm.precision, model.are_whole), form)
 
         def loss(params: Any) -> tuple[jax.Array, Any]:
             outputs, _ = train(params, state, inputs, key)

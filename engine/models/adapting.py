@@ -32,12 +32,12 @@ def adapted(arm: Arm, built: Any, example_shape: tuple[int, ...]) -> Model:
         return _adapted_network(arm, built, None, (), example_shape)
     if is_pair(built):
         pair = built if isinstance(built, tuple) and len(built) == 2 else (built.init, built.apply)
-        return functions.adapt(*pair)
+        return functions.adapt(*pair, example_shape)
     if library_of(getattr(built, "func", built)) == "haiku":
         from .adapters import haiku
 
         # Only Haiku can make its modules, inside what it transforms.
-        return haiku.adapt(built)
+        return haiku.adapt(built, example_shape)
     names = [name for name in _SOURCES if name in parameters_of(built)]
     try:
         made = built(**{name: _SOURCES[name]() for name in names})
@@ -46,7 +46,7 @@ def adapted(arm: Arm, built: Any, example_shape: tuple[int, ...]) -> Model:
             raise
         from .adapters import haiku
 
-        return haiku.adapt(built)
+        return haiku.adapt(built, example_shape)
     # What Equinox makes may come with its state.
     network = made[0] if isinstance(made, tuple) and made else made
     if is_made(network):
@@ -73,9 +73,9 @@ def _adapted_network(
 
     library = library_of(network)
     if library == "haiku":
-        return haiku.adapt(lambda: network, is_transformed=True)
+        return haiku.adapt(lambda: network, example_shape, is_transformed=True)
     if library == "flax" and not isinstance(network, nnx.Module):
-        return linen.adapt(network)
+        return linen.adapt(network, example_shape)
     source = {"flax": "rngs", "equinox": "key"}.get(str(library))
     if make is None or (source is not None and source not in names):
         if arm.init == AS_WRITTEN:
@@ -86,7 +86,7 @@ def _adapted_network(
             )
         make = lambda **_: nnx.clone(network) if library == "flax" else network  # noqa: E731
     if library == "flax":
-        return nnx_adapter.adapt(lambda rngs: make(rngs=rngs))
+        return nnx_adapter.adapt(lambda rngs: make(rngs=rngs), example_shape)
     adapt = {"keras": keras.adapt, "torch": torch.adapt, "equinox": equinox.adapt}[str(library)]
     return adapt(make, example_shape)
 

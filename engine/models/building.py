@@ -17,6 +17,7 @@ from ..arms.arguments import parse_args
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, one_line, unknown_name
+from ..tasks.parts import PackedShape
 from ..user_code import is_reference, load, where
 from .adapting import TAKEN, adapted, described, is_made, is_pair, parameters_of, refuse_tensorflow
 from .model import Model, handing_tokens
@@ -45,7 +46,10 @@ _NOT_TYPED = ("parent", "name", "rngs", "key")
 
 def user_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
-    model = handing_tokens(user_model_as_written(arm, example_shape, num_outputs))
+    model = user_model_as_written(arm, example_shape, num_outputs)
+    # Of several inputs each has its type.
+    if not isinstance(example_shape, PackedShape):
+        model = handing_tokens(model)
     return model if arm.dropout is None else model._replace(train_apply=model.quiet_apply)
 
 

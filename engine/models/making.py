@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ..arms.arguments import canonical_args
 from ..arms.arm import Arm
 from ..errors import InputError
+from ..tasks.parts import PackedShape
 from ..tasks.reading import host_memory
 from ..user_code import canonical, is_reference
 from .adapters import linen
@@ -49,8 +50,18 @@ def choose_network(arm: Arm) -> Arm:
 def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the arm's network for such inputs and outputs; raises InputError where it cannot."""
     if is_reference(arm.model):
-        return user_model(arm, example_shape, num_outputs)
-    return handing_tokens(linen.adapt(MODELS.load(arm.model).build(arm, num_outputs)))
+        model = user_model(arm, example_shape, num_outputs)
+    elif isinstance(example_shape, PackedShape):
+        raise InputError(
+            f"model={arm.model} takes one input, and dataset={arm.dataset} has {len(example_shape.parts)}: expected a "
+            f"network of your own, or one of them as --input_arrays or --input_columns"
+        )
+    else:
+        model = handing_tokens(linen.adapt(MODELS.load(arm.model).build(arm, num_outputs)))
+    if arm.precision != "bfloat16":
+        return model
+    are_several = isinstance(example_shape, PackedShape)
+    return model._replace(are_whole=are_several or takes_tokens(arm, example_shape, num_outputs))
 
 
 def has_own_dropout(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> bool:

@@ -51,6 +51,7 @@ class Model(NamedTuple):
     library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
     shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in. `penalty` goes
     from what `train_apply` takes to what layers add to the loss in training, a scalar; `None` where they add nothing.
+    `are_whole` tells, where arithmetic is in half precision, that the inputs are whole numbers, or some of them.
     """
 
     init: Callable[[jax.Array, jax.Array], tuple[Any, Any]]
@@ -62,6 +63,7 @@ class Model(NamedTuple):
     fans: Fans = fans_of
     library: str = "Flax"
     penalty: Callable[[Any, Any, jax.Array, jax.Array], jax.Array] | None = None
+    are_whole: bool = False
 
 
 def model_of(

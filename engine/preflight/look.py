@@ -16,6 +16,7 @@ from ..lanes.spec import PoolSpec
 from ..models import make_model, takes_tokens
 from ..models.initial import leaf_names
 from ..tasks import Batch, Task, build_task, first_batch
+from ..tasks.parts import PackedShape
 from ..training.trainer import Trainer
 from .learning import Learned, learn_batch
 from .passes import Entering, make_passes, run_passes
@@ -68,7 +69,7 @@ class Look(NamedTuple):
         zeroed: share of the weights whose gradient half precision makes 0, `[S]`; NaN where it overflows.
         displaced: distance of the outputs in half precision from those in single, over that between examples, `[S]`.
         lost: share of the parameters of half precision that the first step leaves as they are, `[S]`.
-        has_tokens: whether the network takes whole numbers only.
+        has_tokens: whether the network takes whole numbers only, or several inputs, some of which may be such.
         learned: how far the batch is learned in some steps on it alone; `None` where that takes too long.
         slopes: change of the loss along the gradient, over what the gradient says, `[S]`; NaN where rounding hides it.
     """
@@ -193,7 +194,8 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
         saturating=tuple(name for _, name in traced.saturating),
         narrowest=traced.narrowest,
         learned=learn_batch(passes),
-        has_tokens=takes_tokens(spec.arm, task.example_shape, task.num_outputs),
+        has_tokens=isinstance(task.example_shape, PackedShape)
+        or takes_tokens(spec.arm, task.example_shape, task.num_outputs),
         **{name: np.asarray(value, np.float64) for name, value in found.items()},
     )
 

@@ -90,7 +90,9 @@ def make_passes(trainer: Trainer, model: Model, arm: Arm, batch: Batch) -> Passe
         laws = jnp.asarray(trainer.laws(str(arm.init), arm.options))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
     traced = trace(trainer.batch_apply, trainer.param_shapes, trainer.state_shapes, batch.inputs)
-    return Passes(trainer, model, batch, traced, compute_in(model.train_apply, arm.precision), he, laws, numbers)
+    return Passes(
+        trainer, model, batch, traced, compute_in(model.train_apply, arm.precision, model.are_whole), he, laws, numbers
+    )
 
 
 def run_passes(passes: Passes) -> dict[str, Any]:

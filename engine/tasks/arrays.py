@@ -2,7 +2,8 @@
 
 Names such as `x` and `y` or `x_train`, `y_train`, `x_test` and `y_test` tell which array is which, unless
 --input_arrays and --target_arrays do. The type of the targets decides whether they are classes, unless --target_kind
-does. Pickles are refused. Without test arrays a stratified fifth is held out, by the hash of an example's position.
+does. Several inputs of one target are named by --input_arrays, or begin with `x.`; the network gets them by what
+follows. Pickles are refused. Without test arrays a stratified fifth is held out, by the hash of an example's position.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arms.arm import Arm
+from ..arms.given_arrays import PART_OF_INPUTS
 from ..errors import InputError, one_line, some_of
 from .examples import (
     HELD_OUT_PARTS,
@@ -23,6 +25,7 @@ from .examples import (
     Examples,
     make_arrays,
     make_targets,
+    of_several,
     refuse_fraction,
     with_channels,
 )
@@ -113,6 +116,8 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
     with naming_place(arm.dataset_dir):
         with Npz(place) as file:
             names = _find_names(file, arm, reading)
+            if len(names.inputs) > len(names.targets):
+                return make_arrays(arm, _of_several(arm, file, names, reading), reading)
             parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
         if len(parts) == 2:
             refuse_fraction(arm, "it has test arrays, which")
@@ -131,6 +136,8 @@ def _find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
     if not (arm.input_arrays or arm.target_arrays) and file.names == ["arr_0", "arr_1"]:
         found = [["arr_0"], ["arr_1"]]
     names = Names(*found)
+    if len(names.targets) == 1 and len(names.inputs) > 1:
+        return names
     if not names.inputs or len(names.inputs) != len(names.targets):
         raise InputError(
             f"it is not clear which arrays are inputs and which are targets: there are "
@@ -146,7 +153,13 @@ def _find_names(file: Npz, arm: Arm, reading: Reading) -> Names:
 
 
 def _guess(file: Npz, words: Sequence[str]) -> list[str]:
-    """Returns the arrays of a role: the only one, or training and held-out; none where it is not clear."""
+    """Returns the arrays of a role: the only one, or training and held-out; none where it is not clear.
+
+    Several inputs are those whose names begin with `PART_OF_INPUTS`.
+    """
+    several = [name for name in file.names if name.startswith(PART_OF_INPUTS)]
+    if several and PART_OF_INPUTS.rstrip(".") in words:
+        return several
     by_part: dict[str, list[str]] = {}
     for name in file.names:
         pieces = [piece for piece in re.split(r"[^a-z0-9]+", name.lower()) if piece]
@@ -181,6 +194,21 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
     made = make_targets(targets, names.targets[0], arm.target_kind, reading)
     shaped = with_channels(_checked(inputs, names.inputs[0]), arm.channels, reading)
     return Examples(shaped, *made, is_held_out)
+
+
+def _of_several(arm: Arm, file: Npz, names: Names, reading: Reading) -> Examples:
+    """Returns examples of several inputs, which the network gets by the names of their arrays."""
+    (target,) = names.targets
+    targets = file.read(target)
+    inputs = {name.removeprefix(PART_OF_INPUTS): file.read(name) for name in names.inputs}
+    for name, array in inputs.items():
+        if not array.ndim or not targets.ndim or len(array) != len(targets):
+            raise InputError(
+                f"inputs {name!r} have the shape {list(array.shape)}, targets {target!r} {list(targets.shape)}: "
+                f"expected as many of the one as of the other"
+            )
+    made = make_targets(targets, target, arm.target_kind, reading)
+    return of_several({name: _checked(array, name) for name, array in inputs.items()}, made, None, arm)
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:

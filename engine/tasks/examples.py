@@ -1,12 +1,13 @@
 """Makes examples and their targets, as they were read, into the arrays of a task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..arms.arm import LARGEST_SIZE, Arm
 from ..errors import InputError, counted, one_line
+from .parts import PARTS, PackedShape, pack, to_array
 from .reading import Reading
 from .splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
 
@@ -14,6 +15,7 @@ from .splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strat
 TRAINING_PARTS = ("train", "training")
 HELD_OUT_PARTS = ("test", "testing", "val", "valid", "validation")
 
+_LARGEST = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}
 _LONGEST_NAME = 60
 _ROWS_AT_ONCE = 1024
 _CHANNELS = (1, 3)
@@ -28,7 +30,7 @@ class Examples(NamedTuple):
     """Examples in a fixed order: inputs `[num_examples, …]` and targets.
 
     `is_held_out` `[num_examples]` is `None` where a stratified choice is still to be made, and `are_scaled`, for the
-    last axis of the inputs, where all of it is to be scaled.
+    last axis of the inputs, where all of it is to be scaled. `parts` says what inputs are made of that are several.
     """
 
     inputs: np.ndarray
@@ -36,6 +38,7 @@ class Examples(NamedTuple):
     class_names: Sequence[str]
     is_held_out: np.ndarray | None
     are_scaled: np.ndarray | None = None
+    parts: PackedShape | None = None
 
 
 def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.ndarray]:
@@ -60,7 +63,26 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     if is_standardised:
         targets = _standardised(targets, rows.training, reading)
     scale = make_scale(arm.scaling, examples.inputs, rows.training, examples.are_scaled)
-    return arrays_of(examples.inputs, targets, rows, scale)
+    arrays = arrays_of(examples.inputs, targets, rows, scale)
+    return arrays if examples.parts is None else arrays | {PARTS: to_array(examples.parts)}
+
+
+def of_several(
+    inputs: Mapping[str, np.ndarray], targets: Targets, is_held_out: np.ndarray | None, arm: Arm
+) -> Examples:
+    """Returns examples of several inputs, `[num_examples, …]` each, by the names by which a network takes them.
+
+    Pixels of 8 or 16 bits are divided by the largest value of their type, unless `arm` says how to scale; whole numbers
+    of other types are never scaled.
+    """
+    made = {}
+    for name, array in inputs.items():
+        largest = _LARGEST.get(array.dtype.name)
+        is_divided = largest is not None and arm.scaling is None
+        made[name] = array.astype(np.float32) / np.float32(largest) if is_divided else array
+    flat, parts = pack(made)
+    are_numbers = [np.full(int(np.prod(part.shape)), not part.is_whole) for part in parts.parts]
+    return Examples(flat, *targets, is_held_out, np.concatenate(are_numbers), parts)
 
 
 def _standardised(targets: np.ndarray, training: np.ndarray, reading: Reading) -> np.ndarray:
@@ -117,6 +139,8 @@ def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) ->
 
 def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
     size = "×".join(map(str, examples.inputs.shape[1:]))
+    if examples.parts is not None:
+        size = f"{' and '.join(part.name for part in examples.parts.parts)}, together {size}"
     about = counted(len(examples.class_names), "class", "classes")
     if examples.targets.ndim == 2:
         are_tokens = np.issubdtype(examples.targets.dtype, np.integer)
@@ -172,7 +196,7 @@ def make_scale(
 
     What `are_scaled` leaves out of the last axis is not standardised.
     """
-    largest = {"bool": 1, "uint8": 2**8 - 1, "uint16": 2**16 - 1}.get(inputs.dtype.name)
+    largest = _LARGEST.get(inputs.dtype.name)
     scaling = scaling or ("none" if largest is None else "unit")
     if scaling == "none":
         return lambda values: values.astype(np.float32)

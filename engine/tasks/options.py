@@ -109,9 +109,10 @@ ARRAY_OPTIONS = (
         _inferred(
             f"{role}_arrays",
             str,
-            f"names of the arrays of {role}s: training and, where there is one, held-out; or the feature",
+            f"names of the arrays of {role}s: training and, where there is one, held-out; or the feature"
+            f"{'; or several inputs of one target' if role == 'input' else ''}",
             "guessed, and said",
-            most=2,
+            most=100 if role == "input" else 2,
         )
         for role in ("input", "target")
     ),

@@ -12,6 +12,7 @@ from jax import lax
 from ..arms.arm import Arm
 from ..errors import InputError
 from ..losses import Targets, most_likely_is_right, next_token
+from .parts import shape_of
 from .task import Batch, Data, Task
 
 
@@ -132,7 +133,7 @@ def _passes(data: Data, batch_size: int, targets: str) -> dict[str, Any]:
     return {
         "draw": draw,
         "sample": lambda data, draw: Batch(data["inputs"][draw], data[targets][draw]),
-        "example_shape": tuple(data["inputs"].shape[1:]),
+        "example_shape": shape_of(data),
         "steps_per_epoch": steps_per_epoch,
         "streamed": ("inputs", targets),
     }

@@ -5,8 +5,8 @@ what is held out; else a stratified fifth is.
 
 Numbers, truth values and dates stand for themselves, text for its categories: one column of 0 and 1 for each. What is
 missing is the median, or a category of its own, and a column of 0 and 1 says where. Numbers take mean 0 and deviation 1
-over the training examples, unless --scaling=none. A column of lists of numbers, or of images, is the whole input where
-it is named by --input_columns or the only one.
+over the training examples, unless --scaling=none. Where columns hold lists of numbers, or images, these are the input,
+or several by the names of their columns; others that --input_columns names come beside them, as `numbers`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, counted, some_of, unknown_name
-from .examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
+from .examples import Examples, make_arrays, make_targets, of_several, refuse_fraction, with_channels
 from .images import read_images
 from .options import (
     AUGMENTATION,
@@ -81,9 +81,14 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         names = _input_columns(arm, table, target)
         targets = make_targets(_target_values(table[target], parts, target), target, arm.target_kind, reading)
         held_out = None if is_held_out is None else is_held_out[present]
-        whole = _whole_input(table, names, arm, reading)
-        if whole is not None:
-            return make_arrays(arm, Examples(whole, *targets, held_out), reading)
+        special = [name for name in names if is_list(table[name].type) or is_image(table[name].type)]
+        if special:
+            by_name = _inputs_by_name(table, names, special, arm, reading)
+            if len(by_name) > 1:
+                return make_arrays(arm, of_several(by_name, targets, held_out, arm), reading)
+            shaped = with_channels(next(iter(by_name.values())), None, reading)
+            return make_arrays(arm, Examples(shaped, *targets, held_out), reading)
+        _refuse_image_options(arm)
         inputs, are_scaled = numbers_of(table, names, arm.input_columns is not None, reading)
         scaled = arm if arm.scaling is not None else arm.replace(scaling="standard")
         return make_arrays(scaled, Examples(inputs, *targets, held_out, are_scaled), reading)
@@ -145,26 +150,33 @@ def _target_values(column: pa.ChunkedArray, parts: Parts, name: str) -> np.ndarr
     return np.asarray(column.to_numpy())
 
 
-def _whole_input(table: pa.Table, names: Sequence[str], arm: Arm, reading: Reading) -> np.ndarray | None:
-    """Returns what a single column of lists or images holds, `[num, …]`; `None` where columns are single numbers."""
-    special = [name for name in names if is_list(table[name].type) or is_image(table[name].type)]
-    if not special:
-        for field in ("image_size", "resize"):
-            if getattr(arm, field) is not None:
-                raise InputError(f"{field} has no effect: no column holds images")
-        return None
-    if len(special) > 1 or (arm.input_columns is not None and len(names) > 1):
-        raise InputError(
-            f"column {special[0]!r} holds more than a number for each example, so it is the whole input: expected it, "
-            f"or another, alone as --input_columns"
-        )
-    (name,) = special
-    left = [other for other in names if other != name]
+def _refuse_image_options(arm: Arm) -> None:
+    for field in ("image_size", "resize"):
+        if getattr(arm, field) is not None:
+            raise InputError(f"{field} has no effect: no column holds images")
+
+
+def _inputs_by_name(
+    table: pa.Table, names: Sequence[str], special: Sequence[str], arm: Arm, reading: Reading
+) -> dict[str, np.ndarray]:
+    """Returns each column of lists or images as an input, and all others that were asked for together as `numbers`."""
+    if not any(is_image(table[name].type) for name in special):
+        _refuse_image_options(arm)
+    left = [name for name in names if name not in special]
+    if arm.input_columns is None and left:
+        what = some_of([repr(name) for name in special], 3)
+        reading.caution(f"{counted(len(left), 'column')} left out beside {what}, which are the input", left)
+        left = []
+    inputs = {}
+    for name in special:
+        column = table[name]
+        inputs[name] = _padded(column, name, reading) if is_list(column.type) else _images(column, name, arm, reading)
     if left:
-        reading.caution(f"{counted(len(left), 'column')} left out beside {name!r}, which is the whole input", left)
-    column = table[name]
-    if is_list(column.type):
-        return with_channels(_padded(column, name, reading), None, reading)
+        inputs["numbers"] = numbers_of(table, left, True, reading)[0]
+    return inputs
+
+
+def _images(column: pa.ChunkedArray, name: str, arm: Arm, reading: Reading) -> np.ndarray:
     found = [one.get("bytes") if isinstance(one, dict) else one for one in column.to_pylist()]
     images = [image for image in found if image is not None]
     if len(images) < len(found):

@@ -19,13 +19,17 @@ def is_available(precision: str, platform: str) -> bool:
     return precision != "tf32" or platform in ("gpu", "cuda")
 
 
-def compute_in(apply: Callable[..., Any], precision: str) -> Callable[..., Any]:
-    """Returns `apply` (params, model state, inputs, …) computing in one of `PRECISIONS`; float32 goes in and out."""
+def compute_in(apply: Callable[..., Any], precision: str, are_whole: bool = False) -> Callable[..., Any]:
+    """Returns `apply` (params, model state, inputs, …) computing in one of `PRECISIONS`; float32 goes in and out.
+
+    Inputs that `are_whole`, or partly so, stay as they are: half precision rounds whole numbers above 256.
+    """
 
     def computed(params: Any, state: Any, inputs: Any, *rest: Any) -> Any:
         with jax.default_matmul_precision(_PRODUCTS[precision]):
             if precision == "bfloat16":
-                params, inputs = _cast(params, jnp.bfloat16), _cast(inputs, jnp.bfloat16)
+                params = _cast(params, jnp.bfloat16)
+                inputs = inputs if are_whole else _cast(inputs, jnp.bfloat16)
             outputs = apply(params, state, inputs, *rest)
         # A network of the user's may compute in half precision by itself.
         return _cast(outputs, jnp.float32)

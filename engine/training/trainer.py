@@ -83,9 +83,9 @@ class Trainer:
     def __init__(self, arm: Arm, task: Task, model: Model, form: str) -> None:
         self.arm, self.task, self.form = arm, task, form
         self._model, self._optimizer_at = model, make_optimizer(arm)
-        self.native_apply = compute_in(model.batch_apply, arm.precision)
+        self.native_apply = compute_in(model.batch_apply, arm.precision, model.are_whole)
         self._train_apply, self.batch_apply, self._average_apply = (
-            lowering.lower(compute_in(apply, arm.precision), form)
+            lowering.lower(compute_in(apply, arm.precision, model.are_whole), form)
             for apply in (model.train_apply, model.batch_apply, model.average_apply)
         )
         self.penalty = None if model.penalty is None else lowering.lower(model.penalty, form)

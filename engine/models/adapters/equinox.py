@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from ...tasks.parts import as_arguments
 from ..layouts import channels_first, outputs_first
 from ..model import Mode, Model, model_of, parameter_names, switches
 from ..variables import in_order, nested
@@ -18,7 +19,7 @@ def adapt(make: Callable[..., Any], example_shape: tuple[int, ...]) -> Model:
     floating-point arrays are parameters, other arrays and what `eqx.nn.State` holds are state. Images come with their
     channels first where the module takes them so.
     """
-    network = _Network(make)
+    network = _Network(make, example_shape)
     model = model_of(network.init, network.run)._replace(fans=outputs_first, library="Equinox")
     return channels_first(model, example_shape)
 
@@ -26,10 +27,10 @@ def adapt(make: Callable[..., Any], example_shape: tuple[int, ...]) -> Model:
 class _Network:
     """A module taken apart: structures and shapes of what is trained and of other arrays, and what is no array."""
 
-    def __init__(self, make: Callable[..., Any]) -> None:
+    def __init__(self, make: Callable[..., Any], example_shape: tuple[int, ...]) -> None:
         import equinox as eqx
 
-        self._make = make
+        self._make, self._example_shape = make, example_shape
         module, state = _made(make, jax.random.key(0, impl="threefry2x32"))
         trained, fixed = eqx.partition(module, eqx.is_inexact_array)
         others, self._static = eqx.partition((fixed, state), eqx.is_array)
@@ -61,7 +62,8 @@ class _Network:
         def one(inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
             sources = {"state": state, "key": key}
             given = {name: value for name, value in sources.items() if name in self._arguments}
-            outputs = module(inputs, **given, **switches(self._arguments, mode))
+            args, named = as_arguments(self._example_shape, inputs, self._arguments)
+            outputs = module(*args, **named, **given, **switches(self._arguments, mode))
             return outputs if "state" in given else (outputs, state)
 
         each = jax.vmap(one, out_axes=(0, None), axis_name=self._axes[0] if self._axes else None)

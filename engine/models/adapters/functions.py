@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from ...errors import InputError
+from ...tasks.parts import apart
 from ..model import Mode, Model, model_of, parameter_names, switches
 
 _STATE = ("state", "model_state", "batch_stats")
@@ -15,7 +16,7 @@ _SHAPE = "input_shape"
 _MAKES = "expected init(key, inputs) -> params and apply(params, inputs) -> outputs"
 
 
-def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
+def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any], example_shape: tuple[int, ...] = ()) -> Model:
     """Returns the network of two functions that were written for one run; raises InputError for other parameters.
 
     `init(key, inputs)` returns the parameters, and `apply(params, inputs)` the outputs, under any names. Where `apply`
@@ -27,7 +28,7 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
     if signature is not None:
         _refuse_other_init(signature)
     if signature is not None and _SHAPE in signature.parameters:
-        return adapt(lambda key, inputs: init_fn(key, inputs.shape)[1], _with_rng(apply_fn))
+        return adapt(lambda key, inputs: init_fn(key, inputs.shape)[1], _with_rng(apply_fn), example_shape)
     names = parameter_names(apply_fn)
     states, keys = ([name for name in names if name in group] for group in (_STATE, _KEY))
     others = [name for name in names if name not in (*states, *keys, *switches(names, "train"))]
@@ -43,10 +44,12 @@ def adapt(init_fn: Callable[..., Any], apply_fn: Callable[..., Any]) -> Model:
         return found
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
-        return with_state(init_fn(key, inputs), "init: expected (params, state), because apply takes a state")
+        found = init_fn(key, apart(example_shape, inputs))
+        return with_state(found, "init: expected (params, state), because apply takes a state")
 
     def run(mode: Mode, params: Any, state: Any, inputs: Any, key: Any) -> tuple[jax.Array, Any]:
-        values: dict[str, Any] = {params_name: params, inputs_name: inputs, **switches(names, mode)}
+        given = apart(example_shape, inputs)
+        values: dict[str, Any] = {params_name: params, inputs_name: given, **switches(names, mode)}
         values |= dict.fromkeys(keys, key) | dict.fromkeys(states, state)
         return with_state(_called(apply_fn, values), "apply: expected (outputs, state), because it takes a state")
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import jax
 
+from ...tasks.parts import as_arguments
 from ..model import Mode, Model, model_of, parameter_names, switches
 
 
-def adapt(make: Callable[[], Any], is_transformed: bool = False) -> Model:
+def adapt(make: Callable[[], Any], example_shape: tuple[int, ...], is_transformed: bool = False) -> Model:
     """Returns the pure functions of a module, which `make` makes where Haiku can, or of what `hk.transform` returned.
 
     Arguments of the call named in `engine.models.model` tell training from evaluation; with batch statistics,
@@ -18,8 +19,8 @@ def adapt(make: Callable[[], Any], is_transformed: bool = False) -> Model:
     """
     import haiku as hk
 
-    def call(inputs: jax.Array, **values: Any) -> Any:
-        return make()(inputs, **values)
+    def call(*inputs: Any, **values: Any) -> Any:
+        return make()(*inputs, **values)
 
     # Transformed again, so that state and random numbers are always there.
     function = make().init._original_fn if is_transformed else call
@@ -27,12 +28,14 @@ def adapt(make: Callable[[], Any], is_transformed: bool = False) -> Model:
     pair = hk.transform_with_state(function)
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
-        return pair.init(key, inputs, **switches(names, "train"))
+        args, named = as_arguments(example_shape, inputs, names)
+        return pair.init(key, *args, **named, **switches(names, "train"))
 
     def run(mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         over_batch = hk.intercept_methods(_over_batch) if mode == "batch" else contextlib.nullcontext()
+        args, named = as_arguments(example_shape, inputs, names)
         with over_batch:
-            return pair.apply(params, state, key, inputs, **switches(names, mode))
+            return pair.apply(params, state, key, *args, **named, **switches(names, mode))
 
     return model_of(init, run)._replace(library="Haiku")
 

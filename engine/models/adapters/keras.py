@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import InputError
+from ...tasks.parts import apart
 from ..model import Mode, Model, model_of, parameter_names, switches
 from ..variables import in_order, nested
 
@@ -97,7 +98,8 @@ class _Network:
         pairs += zip(untrained, values, strict=True)
         over_batch = _over_batch() if mode == "batch" else contextlib.nullcontext()
         with _TRACING, over_batch, keras.StatelessScope(state_mapping=pairs, collect_losses=True) as scope:
-            outputs = self._model(inputs, training=mode == "train", **switches(self._switches, mode))
+            given = apart(self._example_shape, inputs)
+            outputs = self._model(given, training=mode == "train", **switches(self._switches, mode))
             added = list(self._model.losses)
             new = [scope.get_current_value(v) for v in self._others]
         return outputs, _nested(self._other_names, new), added
@@ -116,7 +118,7 @@ class _Network:
             keras.utils.set_random_seed(seed)
             model = self._make()
             if not model.built:
-                model(np.zeros((1, *self._example_shape), np.float32))
+                model(apart(self._example_shape, np.zeros((1, *self._example_shape), np.float32)))
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])  # noqa: NPY002

@@ -7,10 +7,11 @@ from typing import Any
 import jax
 from flax import linen as nn
 
+from ...tasks.parts import as_arguments
 from ..model import Mode, Model, model_of, parameter_names, switches
 
 
-def adapt(module: nn.Module) -> Model:
+def adapt(module: nn.Module, example_shape: tuple[int, ...] = ()) -> Model:
     """Returns the pure functions of a module that was written for one run, whose `__call__` takes inputs first.
 
     An argument of `__call__` or the constructor named in `engine.models.model` tells training from evaluation; with
@@ -28,7 +29,8 @@ def adapt(module: nn.Module) -> Model:
 
     def init(key: jax.Array, inputs: jax.Array) -> tuple[Any, Any]:
         evaluated, values = bound("average")
-        state = dict(evaluated.init(key, inputs, **values))
+        args, named = as_arguments(example_shape, inputs, names)
+        state = dict(evaluated.init(key, *args, **named, **values))
         return state.pop("params", {}), state
 
     def run(mode: Mode, params: Any, state: Any, inputs: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
@@ -37,8 +39,9 @@ def adapt(module: nn.Module) -> Model:
         rngs = {"dropout": key, "params": jax.random.fold_in(key, 1)} if mode == "train" else None
         statistics = nn.intercept_methods(_with_batch_statistics) if mode == "batch" else contextlib.nullcontext()
         variables = {"params": params, **state}
+        args, named = as_arguments(example_shape, inputs, names)
         with nn.intercept_methods(_on_one_device), statistics:
-            outputs, new_state = set_module.apply(variables, inputs, **values, mutable=list(state), rngs=rngs)
+            outputs, new_state = set_module.apply(variables, *args, **named, **values, mutable=list(state), rngs=rngs)
         return outputs, dict(new_state)
 
     return model_of(init, run)

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ...tasks.parts import as_arguments
 from ..model import Mode, Model, model_of, parameter_names, switches
 
 
-def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
+def adapt(build: Callable[[nnx.Rngs], nnx.Module], example_shape: tuple[int, ...] = ()) -> Model:
     """Returns the pure functions of a module that was written for one run.
 
     Its `train()` and `eval()`, and arguments of `__call__` named in `engine.models.model`, tell training from
@@ -32,7 +33,8 @@ def adapt(build: Callable[[nnx.Rngs], nnx.Module]) -> Model:
             module.set_attributes(nnx.BatchNorm, use_running_average=False, raise_if_not_found=False)
         names = parameter_names(type(module).__call__)
         rngs = {"rngs": nnx.Rngs(key)} if "rngs" in names else {}
-        outputs = module(inputs, **switches(names, mode), **rngs)
+        args, named = as_arguments(example_shape, inputs, names)
+        outputs = module(*args, **named, **switches(names, mode), **rngs)
         nnx.pop(module, nnx.Intermediate)
         return outputs, nnx.to_pure_dict(_split(module)[3])
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...errors import InputError
+from ...tasks.parts import as_arguments
 from ..layouts import channels_first, outputs_first
 from ..model import Mode, Model, model_of, parameter_names, switches
 from ..variables import in_order, nested
@@ -55,8 +56,9 @@ def adapt(make: Callable[[], Any], example_shape: tuple[int, ...]) -> Model:
         given = dict(
             zip([*trained, *others], [*in_order(params, trained, "."), *in_order(state, others, ".")], strict=True)
         )
+        arguments = as_arguments(example_shape, inputs, names)
         with _TRACING, _quietly(environment), environment.override_property(prng=key), environment:
-            outputs, kept = traced(mode, environment.j2t_iso((given, inputs)), switches(names, mode))
+            outputs, kept = traced(mode, environment.j2t_iso((given, *arguments)), switches(names, mode))
             outputs, kept = environment.t2j_iso((outputs, kept))
         return outputs, parts({**given, **kept})[1]
 
@@ -134,21 +136,21 @@ def _traceable(module: Any) -> Callable[[Mode, Any, dict[str, Any]], tuple[Any, 
             self.module = module
             self.kept: dict[str, Any] = {}
 
-        def forward(self, inputs: Any, **values: Any) -> Any:
-            outputs = self.module(inputs, **values)
+        def forward(self, *inputs: Any, **values: Any) -> Any:
+            outputs = self.module(*inputs, **values)
             self.kept = dict(self.module.named_buffers())
             return outputs
 
     observed = Observed()
 
     def call(mode: Mode, given: Any, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        variables, inputs = given
+        variables, args, by_name = given
         module.train(True)
         frozen = [variables[f"{name}.running_mean".lstrip(".")] for name, layer in _norms(module) if not layer.training]
         module.train(mode == "train")
         named = {f"module.{name}": tensor for name, tensor in variables.items()}
         with _normalizing(mode == "batch", frozen), _gradients():
-            outputs = torch.func.functional_call(observed, named, (inputs,), values)
+            outputs = torch.func.functional_call(observed, named, args, {**by_name, **values})
         return outputs, observed.kept
 
     return call

@@ -1,0 +1,140 @@
+"""Networks with several inputs: each gets its own, in its type, and the rest of the engine sees one array."""
+
+import importlib.util
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import engine
+from engine import Arm, InputError, Study
+from engine.models import make_model
+from engine.studies.expand import expand
+from engine.studies.study import resolve_arm
+from engine.tasks import Reading, build_task, load_data
+from engine.tasks.parts import PackedShape, apart, pack
+from tests.conftest import read_all
+
+DRAW = np.random.default_rng(0)
+NUMBER = 240
+TOKENS = DRAW.integers(0, 9, (NUMBER, 4))
+NUMBERS = DRAW.normal(size=(NUMBER, 3)).astype(np.float32)
+# Neither input alone tells the class.
+CLASSES = (2 * (NUMBERS[:, 0] > 0) + (TOKENS.mean(axis=1) > 4)).astype(np.int64)
+INPUTS = {"tokens": TOKENS, "numbers": NUMBERS}
+FLAX = "tests/own/several.py"
+OTHERS = "tests/libraries/several.py"
+NETWORKS = [
+    *(f"{FLAX}:{name}" for name in ("ByName", "AsOne", "Nnx", "functions")),
+    *(f"{OTHERS}:{name}" for name in ("torch", "keras", "haiku", "equinox")),
+]
+
+
+def _arm(model=f"{FLAX}:ByName", inputs=INPUTS, **fields):
+    return Arm(dataset=(inputs, CLASSES), model=model, batch_size=32, **fields)
+
+
+def _skip_without(model: str) -> None:
+    library = model.rpartition(":")[2]
+    if model.startswith(OTHERS) and importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_each_network_gets_each_input_as_it_is(model):
+    _skip_without(model)
+    arm = resolve_arm(_arm(model))
+    data = load_data(arm, 0, None)
+    task = build_task(arm, data)
+    assert isinstance(task.example_shape, PackedShape)
+    assert tuple(task.example_shape) == (7,)
+    network = make_model(arm, task.example_shape, task.num_outputs)
+    flat = jnp.asarray(data["inputs"][:5])
+    params, state = network.init(jax.random.key(0, impl="threefry2x32"), flat)
+    outputs = network.batch_apply(params, state, flat)
+    assert outputs.shape == (5, 4)
+    # What changes is told apart: another token, and another number, change the outputs of their example only.
+    for column in (0, 6):
+        other = network.batch_apply(params, state, flat.at[2, column].set(1 - flat[2, column]))
+        changed = np.any(np.asarray(outputs != other), axis=1)
+        np.testing.assert_array_equal(changed, np.arange(5) == 2)
+
+
+@pytest.mark.parametrize("model", [NETWORKS[0], NETWORKS[4]])
+def test_they_learn_what_needs_both_and_are_verified(model, tmp_path, cache_dir):
+    _skip_without(model)
+    study = Study("several", {"a": _arm(model, learning_rate=0.03)}, seeds=2, horizon=300, eval_every=10)
+    options = {"workers": 0, "compilation_cache": cache_dir, "quiet": True}
+    engine.run(study, tmp_path / "w", has_report=False, **options)
+    assert min(row["end_accuracy"] for row in read_all(tmp_path / "w")) > 0.9
+    assert engine.verify(tmp_path / "w", own_code=True, **options).verdict == "identical"
+
+
+def test_packing_is_undone_to_the_bit():
+    inputs = {
+        "a": DRAW.integers(0, 2**24, (6, 2, 3)),
+        "b": DRAW.normal(size=(6, 4)).astype(np.float32),
+        "c": np.arange(6),
+    }
+    flat, shape = pack(inputs)
+    assert flat.shape == (6, 11)
+    for name, found in apart(shape, jnp.asarray(flat)).items():
+        np.testing.assert_array_equal(found, inputs[name])
+    with pytest.raises(InputError, match="a whole number above 16,777,216"):
+        pack({"a": np.asarray([2**24 + 1])})
+
+
+def test_only_numbers_are_standardised():
+    data = load_data(resolve_arm(_arm(scaling="standard")), 0, None)
+    np.testing.assert_allclose(data["inputs"][:, 4:].std(axis=0), 1, atol=1e-5)
+    assert set(np.unique(data["inputs"][:, :4])) == set(range(9))
+    images = DRAW.integers(0, 256, (NUMBER, 2, 2), np.uint8)
+    data = load_data(resolve_arm(_arm(inputs={"image": images, "tokens": TOKENS})), 0, None)
+    assert data["inputs"][:, :4].max() == 1.0
+    assert data["inputs"][:, 4:].max() == 8.0
+
+
+def test_half_precision_rounds_no_token():
+    """Of 600 tokens, half precision knows every second above 256, and every fourth above 512."""
+    inputs = {"tokens": np.full((NUMBER, 4), 300), "numbers": NUMBERS}
+    arm = resolve_arm(_arm(inputs=inputs, precision="bfloat16"))
+    task = build_task(arm, load_data(arm, 0, None))
+    assert make_model(arm, task.example_shape, task.num_outputs).are_whole
+    alone = resolve_arm(Arm(dataset=(TOKENS, CLASSES), model="tests/own/tokens.py:Embedded", precision="bfloat16"))
+    assert make_model(alone, (4,), 4).are_whole
+    assert not make_model(resolve_arm(Arm(model="mlp", precision="bfloat16")), (4,), 4).are_whole
+
+
+def test_columns_of_lists_are_inputs_by_their_names(tmp_path):
+    table = {"tokens": TOKENS.tolist(), "a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "c": NUMBERS[:, 2], "label": CLASSES}
+    parquet.write_table(pa.table(table), tmp_path / "a.parquet")
+    fields = {"dataset_dir": str(tmp_path / "a.parquet"), "model": f"{FLAX}:ByName", "batch_size": 32}
+    arm = resolve_arm(Arm(input_columns=("tokens", "a", "b", "c"), **fields))
+    data = load_data(arm, 0, None)
+    shape = build_task(arm, data).example_shape
+    assert [(part.name, part.shape, part.is_whole) for part in shape.parts] == [
+        ("tokens", (4,), True),
+        ("numbers", (3,), False),
+    ]
+    reading = Reading()
+    alone = load_data(resolve_arm(Arm(**fields)), 0, None, reading)
+    assert alone["inputs"].shape[1:] == (4,)
+    assert "3 columns left out beside 'tokens', which are the input" in " ".join(note.words for note in reading.notes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model": "mlp"}, "model=mlp takes one input, and dataset=arrays has 2"),
+        ({"inputs": {"tokens": TOKENS[:5], "numbers": NUMBERS}}, "expected as many of the one as of the other"),
+        ({"inputs": {"tokens": TOKENS.astype(str), "numbers": NUMBERS}}, "expected numbers"),
+        ({"inputs": {"words": TOKENS, "numbers": NUMBERS}}, "cannot be built|does not fit"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(fields, words):
+    with pytest.raises(InputError, match=words) as refused:
+        expand(Study("several", {"a": _arm(**fields)}, seeds=1, horizon=10), "cpu")
+    assert "\n" not in str(refused.value)
