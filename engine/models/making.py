@@ -145,7 +145,7 @@ def _check_state(arm: Arm, state: Any, new_state: Any) -> None:
     parts = sorted({*state, *new_state}) if isinstance(state, dict) and isinstance(new_state, dict) else []
     changed = [name for name in parts if jax.tree.structure(state.get(name)) != jax.tree.structure(new_state.get(name))]  # type: ignore[operator]
     which = f"its collection {', '.join(map(repr, changed))}" if changed else "its state"
-    hint = ": what `sow` adds there belongs neither to the state nor to the loss, so leave it out" if changed else ""
+    hint = ": what `sow` adds is a part of the loss in `losses`, and dropped in `intermediates`" if changed else ""
     raise InputError(f"model={arm.model} changes the form of {which} in a step{hint}")
 
 

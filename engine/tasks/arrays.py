@@ -19,20 +19,12 @@ import numpy as np
 from ..arms.arm import Arm
 from ..arms.given_arrays import PART_OF_INPUTS
 from ..errors import InputError, one_line, some_of
-from .examples import (
-    HELD_OUT_PARTS,
-    TRAINING_PARTS,
-    Examples,
-    make_arrays,
-    make_targets,
-    of_several,
-    refuse_fraction,
-    with_channels,
-)
+from .examples import HELD_OUT_PARTS, TRAINING_PARTS, Examples, make_arrays, of_several, refuse_fraction, with_channels
 from .options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
 from .passes import array_task
 from .places import find_place, naming_place, refuse_pickles
 from .reading import Reading, check_memory, reason_of
+from .targets import make_targets
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task

@@ -19,12 +19,13 @@ import numpy as np
 
 from ..arms.arm import Arm
 from ..errors import InputError, counted, one_line
-from .examples import Examples, make_arrays, make_targets, refuse_fraction, with_channels
+from .examples import Examples, make_arrays, refuse_fraction, with_channels
 from .images import read_images
 from .options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS, IMAGE_OPTIONS
 from .passes import array_task
 from .places import find_place, find_prepared, naming_place
 from .reading import Reading, check_memory
+from .targets import make_targets
 
 OPTIONS = (DATASET_DIR, *EXAMPLE_OPTIONS, *IMAGE_OPTIONS, *ARRAY_OPTIONS)
 build = array_task

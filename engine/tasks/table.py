@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, counted, some_of, unknown_name
-from .examples import Examples, make_arrays, make_targets, of_several, refuse_fraction, with_channels
+from .examples import Examples, make_arrays, of_several, refuse_fraction, with_channels
 from .images import read_images
 from .options import (
     AUGMENTATION,
@@ -36,6 +36,7 @@ from .places import find_place, naming_place
 from .reading import Reading
 from .table_columns import is_image, is_list, is_number, is_text, numbers_of
 from .table_files import Parts, open_tables
+from .targets import make_targets
 
 _COLUMNS = 10**4
 OPTIONS = (

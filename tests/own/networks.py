@@ -280,12 +280,15 @@ class InHalves(nn.Module):
 
 
 class Sows(nn.Module):
-    """Adds a loss of its own beside the outputs."""
+    """Sows something beside the outputs, of two layers."""
+
+    into: str = "losses"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nn.Dense(10)(x.reshape(x.shape[0], -1))
-        self.sow("losses", "size", jnp.mean(x**2))
+        for _ in range(2):
+            x = nn.Dense(10)(x.reshape(x.shape[0], -1))
+            self.sow(self.into, "size", jnp.mean(x**2))
         return x
 
 

@@ -27,6 +27,7 @@ from engine.store import open_existing
 from engine.studies.expand import expand
 from engine.studies.study import Study, resolve_arm, with_sweep
 from engine.tasks import load_data
+from tests.conftest import drain, runs_of
 from tests.own import networks
 
 FILE = networks.__file__
@@ -350,15 +351,31 @@ def test_statistics_over_devices_are_those_of_the_one_that_a_run_is_on():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("Sows", "changes the form of its collection 'losses' in a step: what `sow` adds there"),
-        ("TalksToDevices", "unbound axis name: devices.*a run is on one device: leave the axis out"),
-    ],
+    ("name", "words"), [("TalksToDevices", "unbound axis name: devices.*a run is on one device: leave the axis out")]
 )
 def test_what_a_run_has_no_place_for_is_named(name, words):
     with pytest.raises(InputError, match=words):
         check_fit(_arm(name), (8, 8, 1), 10)
+
+
+def test_sown_losses_are_a_part_of_what_is_trained_on_and_of_nothing_else(make_pool):
+    plain, sown, seen = (_arm("Sows", (f"into={where}",)) for where in ("intermediates", "losses", "notes"))
+    with pytest.raises(InputError, match=r"changes the form of its collection 'notes' in a step: what `sow` adds"):
+        check_fit(seen, (8, 8, 1), 10)
+    without, with_losses = (make_model(arm, (8, 8, 1), 10) for arm in (plain, sown))
+    assert without.penalty is None
+    params, state = with_losses.init(KEY, INPUTS)
+    assert state == {}
+    outputs, after = with_losses.train_apply(params, state, INPUTS, KEY)
+    assert after == {}
+    np.testing.assert_array_equal(outputs, without.train_apply(params, state, INPUTS, KEY)[0])
+    hidden = INPUTS.reshape(len(INPUTS), -1) @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"]
+    expected = jnp.mean(hidden**2) + jnp.mean(outputs**2)
+    assert float(with_losses.penalty(params, state, INPUTS, KEY)) == pytest.approx(float(expected), rel=1e-5)
+    small, large = (drain(make_pool(arm, 1), runs_of(arm, [0]), 1)["arm", 0] for arm in (sown, plain))
+    # No loss that is recorded has it, and what it pulls at is another.
+    assert small.batch_loss[0] == large.batch_loss[0]
+    assert small.batch_loss[1] != large.batch_loss[1]
 
 
 def test_a_pair_of_stax_is_a_network():

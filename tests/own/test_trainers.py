@@ -39,7 +39,7 @@ def test_a_run_is_what_a_loop_of_its_functions_gives(tmp_path):
             losses.append(loss)
             if i % 5 == 4:
                 evaluated.append(own.evaluate(state))
-        np.testing.assert_allclose(row["batch_loss"], losses, rtol=1e-5)
+        np.testing.assert_allclose(row["batch_loss"], losses, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(row["loss"][1:], evaluated, rtol=1e-5, atol=1e-6)
         assert row["chance_loss"] == 0.5
     document = find_existing(tmp_path).document

@@ -242,7 +242,8 @@ def test_what_cannot_be_learned_from_is_one_line(arrays, words, tmp_path):
     ("fields", "words"),
     [
         ({"input_arrays": ("z",)}, "there is no array 'z'"),
-        ({"input_arrays": ("x", "y", "z")}, "expected one or two"),
+        ({"input_arrays": ("x", "y", "z")}, "there is no array 'z'"),
+        ({"target_arrays": ("x", "y", "z")}, "expected one or two"),
         ({"target_kind": "value"}, "did you mean 'values'"),
         ({"target_kind": "classes", "target_arrays": ("v",)}, "cannot be classes"),
         ({"target_kind": "values", "target_arrays": ("s",)}, "are text"),
