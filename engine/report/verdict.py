@@ -218,7 +218,7 @@ def _say_remedy(summary: Summary) -> str:
     if not lines:
         none = "None of the other configurations kicks in earlier, as far as this study can tell."
         later = [name for name, comparison in summary.comparisons.items() if comparison.is_later]
-        arms = joined([say_compared(summary, name) for name in later[:MOST_NAMED]])
+        arms = " ".join(say_compared(summary, name) for name in later[:MOST_NAMED])
         return " ".join([none, *([f"Later: {arms}"] if later else []), *say_undecided(summary)])
     num_more = len(earlier) - len(lines)
     if num_more > 0:
