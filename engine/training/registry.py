@@ -8,8 +8,8 @@ _OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "lion")
 _SCHEDULES = ("constant", "cosine", "exponential", "linear", "one_cycle", "restarts", "step", "warmup")
 # Of `optimizers.others`.
 _OTHERS = (
-    *("adabelief", "adadelta", "adagrad", "adamax", "adan", "amsgrad", "lamb", "lars", "nadam", "nadamw"),
-    *("novograd", "radam", "rprop", "sign_sgd", "sm3", "yogi"),
+    *("adabelief", "adadelta", "adafactor", "adagrad", "adamax", "adan", "amsgrad", "lamb", "lars", "muon"),
+    *("nadam", "nadamw", "novograd", "radam", "rprop", "sign_sgd", "sm3", "yogi"),
 )
 
 

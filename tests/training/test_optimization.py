@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 from engine.arms.arm import Arm, fill_in, identity_fields, structure
@@ -29,6 +30,11 @@ NATIVE = {
     "adamax": (Arm(optimizer="adamax", beta1=0.8), lambda r: optax.adamax(r, 0.8)),
     "adan": (Arm(optimizer="adan", beta3=0.9, weight_decay=0.1), lambda r: optax.adan(r, b3=0.9, weight_decay=0.1)),
     "amsgrad": (Arm(optimizer="amsgrad", beta2=0.9), lambda r: optax.amsgrad(r, b2=0.9)),
+    "adafactor": (Arm(optimizer="adafactor"), lambda r: optax.adafactor(r)),
+    "muon": (
+        Arm(optimizer="muon", momentum=0.9, weight_decay=0.1),
+        lambda r: optax.contrib.muon(r, beta=0.9, weight_decay=0.1),
+    ),
     "lamb": (Arm(optimizer="lamb", weight_decay=0.1), lambda r: optax.lamb(r, weight_decay=0.1)),
     "lars": (
         Arm(optimizer="lars", trust_coefficient=0.01, momentum=0.5),
@@ -46,7 +52,7 @@ NATIVE = {
 
 
 def _trajectory(optimizer_at, numbers):
-    params = {"w": jnp.array([1.0, -2.0, 3.0]), "b": jnp.array([0.5])}
+    params = {"w": jnp.array([[1.0, -2.0], [3.0, 0.3]]), "b": jnp.array([0.5])}
     state = optimizer_at(jnp.int32(0), numbers).init(params)
     for step in range(6):
         grads = jax.tree.map(lambda p: jnp.sin(3 * p), params)

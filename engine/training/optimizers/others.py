@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
+import optax.contrib
 
 from ...arms.options import Option
 from . import BETA1, BETA2, CLIP_NORM, EPSILON, L2_DECAY, MOMENTUM, WEIGHT_DECAY, Hyperparams, Options, with_l2
@@ -54,12 +55,16 @@ _NO_DECAY = WEIGHT_DECAY.with_default(0.0)
 OTHERS: dict[str, Other] = {
     "adabelief": _other(optax.adabelief, BETA1, BETA2, EPSILON.with_default(1e-16)),
     "adadelta": _other(optax.adadelta, BETA2.with_default(0.9), EPSILON.with_default(1e-6), rho="beta2"),
+    "adafactor": _other(optax.adafactor, EPSILON.with_default(1e-30)),
     "adagrad": _other(optax.adagrad, _START, EPSILON.with_default(1e-7)),
     "adamax": _other(optax.adamax, BETA1, BETA2, EPSILON),
     "adan": _other(optax.adan, BETA1.with_default(0.98), BETA2.with_default(0.92), _BETA3, EPSILON, _NO_DECAY),
     "amsgrad": _other(optax.amsgrad, BETA1, BETA2, EPSILON),
     "lamb": _other(optax.lamb, BETA1, BETA2, EPSILON.with_default(1e-6), _NO_DECAY),
     "lars": _other(optax.lars, _NO_DECAY, _TRUST, MOMENTUM.with_default(0.9)),
+    "muon": _other(
+        optax.contrib.muon, MOMENTUM.with_default(0.95), EPSILON.with_default(1e-8), _NO_DECAY, beta="momentum"
+    ),
     "nadam": _other(optax.nadam, BETA1, BETA2, EPSILON),
     "nadamw": _other(optax.nadamw, BETA1, BETA2, EPSILON, WEIGHT_DECAY),
     "novograd": _other(optax.novograd, BETA1, BETA2.with_default(0.25), EPSILON.with_default(1e-6), _NO_DECAY),
