@@ -9,7 +9,7 @@ from plateau_engine import Training
 
 
 def make_trainer(learning_rate, length=8, episodes=8):
-    """Returns the training of a policy; the loss is the share of the greedy policy's starts that do not arrive."""
+    """Returns the training of a policy; the loss is the probability that an agent does not arrive in time."""
     patience = 2 * length
 
     def walk(logits, key):

@@ -13,7 +13,9 @@ class Subject(NamedTuple):
 
     `num_examples` are those to train on, 0 where its task draws them; `has_values` tells whether values are predicted;
     `inputs_off` and `targets_off` say how numbers are off order one, or are `None`; `has_own_dropout` tells whether a
-    network of the user's own draws numbers in training that can be switched off; `library` is what it is written in.
+    network of the user's own draws numbers in training that can be switched off; `library` is what it is written in;
+    `is_plain` tells whether one input is mapped to a class or a row of values; `has_names`, whether some inputs are
+    whole numbers that name things.
     """
 
     arm: Arm
@@ -23,6 +25,8 @@ class Subject(NamedTuple):
     targets_off: str | None = None
     has_own_dropout: bool = False
     library: str = "Flax"
+    is_plain: bool = True
+    has_names: bool = False
 
 
 class Change(NamedTuple):

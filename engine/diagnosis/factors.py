@@ -122,6 +122,8 @@ def _control(control: str, words: str) -> Change:
     def apply(subject: Subject) -> Arm:
         arm = subject.arm
         _refuse_control(arm)
+        are_averaged = control == "constant_inputs" and subject.has_names
+        refuse_if(are_averaged, "the inputs are names, as tokens are, and have no mean")
         return arm.replace(control=control)
 
     return Change(control, "control", fixed(words), apply)
@@ -130,6 +132,7 @@ def _control(control: str, words: str) -> Change:
 def _with_linear_model(subject: Subject) -> Arm:
     arm = subject.arm
     _refuse_control(arm)
+    refuse_if(not subject.is_plain, "it maps one input to a class or a row of values")
     linear = {"model": "mlp", "model_args": (), "dense_widths": (), "init": "he", "init_scale": None}
     probe = without_schedule(without_options(_with_optimizer(arm, _ADAM), "model", "init"))
     # The learning rate is one for inputs and targets of order one.

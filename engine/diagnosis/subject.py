@@ -8,6 +8,7 @@ from ..arms.arm import Arm
 from ..models import has_own_dropout, make_model, takes_tokens
 from ..tasks import build_task
 from ..tasks.controls import has_examples
+from ..tasks.parts import PackedShape
 from ..tasks.scales import off_scale
 from .changes import Subject
 
@@ -17,9 +18,11 @@ def subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
     if not has_examples(data):
         return Subject(arm)
     task, targets = build_task(arm, data), data.get("targets")
-    values = targets if targets is not None and np.issubdtype(targets.dtype, np.floating) else None
+    are_values = targets is not None and np.issubdtype(targets.dtype, np.floating) and not arm.reconstruct
+    values = targets if are_values else None
+    are_several = isinstance(task.example_shape, PackedShape)
     # Whole numbers name things.
-    are_names = takes_tokens(arm, task.example_shape, task.num_outputs)
+    are_names = are_several or takes_tokens(arm, task.example_shape, task.num_outputs)
     are_numbers = np.issubdtype(data["inputs"].dtype, np.floating) and not are_names
     return Subject(
         arm,
@@ -29,4 +32,6 @@ def subject_of(arm: Arm, data: Mapping[str, np.ndarray]) -> Subject:
         targets_off=None if values is None else off_scale(values),
         has_own_dropout=has_own_dropout(arm, task.example_shape, task.num_outputs),
         library=make_model(arm, task.example_shape, task.num_outputs).library,
+        is_plain=not are_several and task.num_positions is None,
+        has_names=are_names,
     )

@@ -65,7 +65,7 @@ def most_likely_is_right(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 
 def require_classes(name: str, targets: Targets) -> None:
     """Raises InputError where targets are tokens or values, and a loss needs classes."""
-    _refuse_tokens(name, targets)
+    _refuse_tokens(targets)
     if not targets.are_classes:
         raise InputError(f"loss={name} needs classes, and these targets are values: expected squared, absolute, …")
 
@@ -80,9 +80,9 @@ def require_tokens(name: str, targets: Targets) -> None:
         )
 
 
-def _refuse_tokens(name: str, targets: Targets) -> None:
+def _refuse_tokens(targets: Targets) -> None:
     if targets.are_tokens:
-        raise InputError(f"loss={name} has no use for a token at each position: expected next_token, or your own")
+        raise InputError("this loss has no use for a token at each position: expected --loss=next_token, or your own")
 
 
 def of_values(each: Callable[[jax.Array, jax.Array], jax.Array], targets: Targets) -> Loss:
@@ -90,7 +90,7 @@ def of_values(each: Callable[[jax.Array, jax.Array], jax.Array], targets: Target
 
     Raises InputError where the targets are tokens.
     """
-    _refuse_tokens("of values", targets)
+    _refuse_tokens(targets)
     if not targets.are_classes:
         return Loss(lambda outputs, values: jnp.mean(each(outputs, values), axis=-1), targets.num_outputs)
 

@@ -63,7 +63,8 @@ def _functions(loss: Loss, targets: Targets) -> tuple[Mean, Callable[[np.ndarray
         array, weights = np.arange(len(targets.shares)), targets.shares
         array, weights = array[weights > 0], weights[weights > 0]
     else:
-        most = max(1, _MOST_NUMBERS // targets.array.shape[1])
+        size = targets.array.shape[1] * (loss.num_outputs if targets.are_tokens else 1)
+        most = max(1, _MOST_NUMBERS // size)
         rows = np.unique(np.linspace(0, len(targets.array) - 1, min(len(targets.array), most)).round().astype(int))
         array, weights = targets.array[rows], np.full(len(rows), 1 / len(rows))
 

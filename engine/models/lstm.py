@@ -2,8 +2,7 @@
 
 The second axis of the input counts steps; what stands at each is flattened.
 
-Source: Hochreiter and Schmidhuber (1997), "Long Short-Term Memory"; the bias of the forget gate, Gers, Schmidhuber and
-Cummins (2000).
+Source: Hochreiter and Schmidhuber (1997), "Long Short-Term Memory".
 """
 
 import jax

@@ -49,6 +49,9 @@ def choose_network(arm: Arm) -> Arm:
 
 def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the arm's network for such inputs and outputs; raises InputError where it cannot."""
+    is_half = arm.precision == "bfloat16"
+    if isinstance(example_shape, PackedShape) and is_half:
+        example_shape = PackedShape(example_shape.parts, is_half)
     if is_reference(arm.model):
         model = user_model(arm, example_shape, num_outputs)
     elif isinstance(example_shape, PackedShape):
@@ -58,7 +61,7 @@ def make_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Mo
         )
     else:
         model = handing_tokens(linen.adapt(MODELS.load(arm.model).build(arm, num_outputs)))
-    if arm.precision != "bfloat16":
+    if not is_half:
         return model
     are_several = isinstance(example_shape, PackedShape)
     return model._replace(are_whole=are_several or takes_tokens(arm, example_shape, num_outputs))

@@ -19,7 +19,15 @@ import numpy as np
 from ..arms.arm import Arm
 from ..arms.given_arrays import PART_OF_INPUTS
 from ..errors import InputError, one_line, some_of
-from .examples import HELD_OUT_PARTS, TRAINING_PARTS, Examples, make_arrays, of_several, refuse_fraction, with_channels
+from .examples import (
+    HELD_OUT_PARTS,
+    TRAINING_PARTS,
+    Examples,
+    arrays_of_several,
+    make_arrays,
+    refuse_fraction,
+    with_channels,
+)
 from .options import ARRAY_OPTIONS, DATASET_DIR, EXAMPLE_OPTIONS
 from .passes import array_task
 from .places import find_place, naming_place, refuse_pickles
@@ -109,7 +117,7 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         with Npz(place) as file:
             names = _find_names(file, arm, reading)
             if len(names.inputs) > len(names.targets):
-                return make_arrays(arm, _of_several(arm, file, names, reading), reading)
+                return _of_several(arm, file, names, reading)
             parts = [(file.read(x), file.read(y)) for x, y in zip(*names, strict=True)]
         if len(parts) == 2:
             refuse_fraction(arm, "it has test arrays, which")
@@ -188,8 +196,8 @@ def _examples(arm: Arm, names: Names, parts: Sequence[tuple[np.ndarray, np.ndarr
     return Examples(shaped, *made, is_held_out)
 
 
-def _of_several(arm: Arm, file: Npz, names: Names, reading: Reading) -> Examples:
-    """Returns examples of several inputs, which the network gets by the names of their arrays."""
+def _of_several(arm: Arm, file: Npz, names: Names, reading: Reading) -> dict[str, np.ndarray]:
+    """Returns the arrays of several inputs, which the network gets by the names of their arrays."""
     (target,) = names.targets
     targets = file.read(target)
     inputs = {name.removeprefix(PART_OF_INPUTS): file.read(name) for name in names.inputs}
@@ -200,7 +208,8 @@ def _of_several(arm: Arm, file: Npz, names: Names, reading: Reading) -> Examples
                 f"expected as many of the one as of the other"
             )
     made = make_targets(targets, target, arm.target_kind, reading)
-    return of_several({name: _checked(array, name) for name, array in inputs.items()}, made, None, arm)
+    checked = {name: _checked(array, name) for name, array in inputs.items()}
+    return arrays_of_several(arm, checked, made, None, reading)
 
 
 def _checked(inputs: np.ndarray, name: str) -> np.ndarray:

@@ -63,22 +63,29 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     return arrays if examples.parts is None else arrays | {PARTS: to_array(examples.parts)}
 
 
-def of_several(
-    inputs: Mapping[str, np.ndarray], targets: Targets, is_held_out: np.ndarray | None, arm: Arm
-) -> Examples:
-    """Returns examples of several inputs, `[num_examples, …]` each, by the names by which a network takes them.
+def arrays_of_several(
+    arm: Arm,
+    inputs: Mapping[str, np.ndarray],
+    targets: Targets,
+    is_held_out: np.ndarray | None,
+    reading: Reading,
+    are_scaled: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of several inputs, `[num_examples, …]` each, by the names by which a network takes them.
 
-    Pixels of 8 or 16 bits are divided by the largest value of their type, unless `arm` says how to scale; whole numbers
-    of other types are never scaled.
+    Images of 8 or 16 bits are divided by the largest value of their type, unless the arm says how to scale; other whole
+    numbers are never scaled. Inputs that `are_scaled` names are standardised unless the arm says how, where it is set.
     """
-    made = {}
+    made, masks, asked = {}, [], are_scaled or {}
     for name, array in inputs.items():
-        largest = _LARGEST.get(array.dtype.name)
-        is_divided = largest is not None and arm.scaling is None
-        made[name] = array.astype(np.float32) / np.float32(largest) if is_divided else array
+        largest = _LARGEST.get(array.dtype.name) if array.ndim > len(("example", "position")) else None
+        pixels = array.astype(np.float32)
+        made[name] = array if largest is None else pixels / np.float32(largest) if arm.scaling is None else pixels
+        is_free = made[name].dtype.kind == "f" and arm.scaling is not None
+        masks.append(asked.get(name, np.full(int(np.prod(array.shape[1:])), is_free)))
     flat, parts = pack(made)
-    are_numbers = [np.full(int(np.prod(part.shape)), not part.is_whole) for part in parts.parts]
-    return Examples(flat, *targets, is_held_out, np.concatenate(are_numbers), parts)
+    scaled = arm.replace(scaling="standard") if asked and arm.scaling is None else arm
+    return make_arrays(scaled, Examples(flat, *targets, is_held_out, np.concatenate(masks), parts), reading)
 
 
 def _standardised(targets: np.ndarray, training: np.ndarray, reading: Reading) -> np.ndarray:
@@ -168,6 +175,10 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
             f"of {counted(len(targets), 'example')} none is {part}: expected more examples, or a {flag} "
             f"--held_out_fraction"
         )
+    if targets.ndim == 2 and np.issubdtype(targets.dtype, np.integer):
+        if len(np.unique(training[training >= 0])) < 2:
+            raise InputError("all tokens to train on are the same: there is nothing to learn")
+        return
     if targets.ndim == 2:
         if not np.ptp(training, axis=0).any():
             raise InputError("all training targets are the same: there is nothing to learn")

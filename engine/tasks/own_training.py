@@ -142,7 +142,10 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
             f"chance_loss"
         )
     else:
-        level = float(training.chance_loss)
+        level = _number(arm, "chance_loss", training.chance_loss)
+    steps = training.steps_per_epoch
+    if steps is not None and not (_number(arm, "steps_per_epoch", steps) >= 1 and float(steps).is_integer()):
+        raise InputError(f"trainer={arm.trainer}: steps_per_epoch is {steps}; expected a whole number of at least 1")
     if not (math.isfinite(level) and level > 0):
         raise InputError(
             f"trainer={arm.trainer}: the loss of what has learned nothing is {level:g}; expected a number above 0, as "
@@ -165,8 +168,15 @@ def build(arm: Arm, data: Data) -> Task:
         chance_loss=float(data["chance_loss"]),
         example_shape=(),
         num_outputs=1,
-        steps_per_epoch=training.steps_per_epoch,
+        steps_per_epoch=None if training.steps_per_epoch is None else int(training.steps_per_epoch),
     )
+
+
+def _number(arm: Arm, name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"trainer={arm.trainer}: {name} is {type(value).__name__}; expected one number") from None
 
 
 def _untrained_loss(arm: Arm, training: Training) -> float:
@@ -225,5 +235,9 @@ def _calling(arm: Arm, what: str, call: Callable[[], Any]) -> Any:
         file = getattr(getattr(function, "__code__", None), "co_filename", "") or ""
         words = told(error)
         if isinstance(error, jax.errors.ConcretizationTypeError):
-            words = "values of an array decide what comes next, and a compiled program computes both: use jnp.where"
+            words = (
+                "a number decides what comes next that is known only when the program runs, such as a value of the "
+                "state or the learning rate: use jnp.where, or let a schedule go from 0 to 1, and multiply it by the "
+                "rate"
+            )
         raise InputError(f"trainer={arm.trainer} {what}: {words}{user_code.where(error, file)}") from error

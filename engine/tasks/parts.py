@@ -27,18 +27,22 @@ class Part(NamedTuple):
 
 
 class PackedShape(tuple[int, ...]):
-    """Shape of an example that is several inputs, laid end to end in one array; `parts` in their order."""
+    """Shape of an example that is several inputs, laid end to end in one array; `parts` in their order.
+
+    `is_half` tells that numbers which are not whole reach the network in half precision.
+    """
 
     parts: tuple[Part, ...]
+    is_half: bool
 
-    def __new__(cls, parts: Sequence[Part]) -> "PackedShape":
+    def __new__(cls, parts: Sequence[Part], is_half: bool = False) -> "PackedShape":
         """Makes the shape of an array that has room for all parts."""
         made = super().__new__(cls, (sum(map(_size, parts)),))
-        made.parts = tuple(parts)
+        made.parts, made.is_half = tuple(parts), is_half
         return made
 
-    def __getnewargs__(self) -> tuple[Any]:
-        return (self.parts,)
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.parts, self.is_half
 
 
 def _size(part: Part) -> int:
@@ -77,7 +81,8 @@ def apart(shape: tuple[int, ...], inputs: Any) -> Any:
     found, first, inputs = {}, 0, jnp.asarray(inputs)
     for part in shape.parts:
         values = inputs[..., first : first + _size(part)].reshape(*inputs.shape[:-1], *part.shape)
-        found[part.name] = jnp.rint(values).astype(jnp.int32) if part.is_whole else values
+        numbers = values.astype(jnp.bfloat16) if shape.is_half else values
+        found[part.name] = jnp.rint(values).astype(jnp.int32) if part.is_whole else numbers
         first += _size(part)
     return found
 

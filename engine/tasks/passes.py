@@ -26,9 +26,11 @@ def array_task(arm: Arm, data: Data) -> Task:
     chance exactly.
     """
     if "labels" in data:
+        _refuse_vocabulary(arm)
         return classification_task(data, arm.batch_size)
     if np.issubdtype(data["targets"].dtype, np.integer):
         return _token_task(arm, data)
+    _refuse_vocabulary(arm)
     best = np.mean(np.asarray(data["targets"], np.float64), axis=0)
     return Task(
         **_passes(data, arm.batch_size, "targets"),
@@ -38,13 +40,18 @@ def array_task(arm: Arm, data: Data) -> Task:
     )
 
 
+def _refuse_vocabulary(arm: Arm) -> None:
+    if arm.vocabulary is not None:
+        raise InputError(f"vocabulary={arm.vocabulary} has no effect: the targets are no tokens, see --target_kind")
+
+
 def _token_task(arm: Arm, data: Data) -> Task:
     targets = np.asarray(data["targets"])
-    parts = [data[name] for part in ("", "loss_", "held_out_") for name in (f"{part}inputs", f"{part}targets")]
+    parts = [(data[f"{part}inputs"], data[f"{part}targets"]) for part in ("", "loss_", "held_out_")]
+    least = 1 + max(int(np.max(tokens)) for _, tokens in parts)
     # What is read is written in the same tokens as what is told.
-    of_inputs = [part for part in parts[::2] if part.ndim == parts[1].ndim and np.array_equal(part, np.rint(part))]
-    least = 1 + max(int(np.max(part)) for part in (*parts[1::2], *of_inputs))
-    number = arm.vocabulary or least
+    are_read = all(read.shape == tokens.shape and np.array_equal(read, np.rint(read)) for read, tokens in parts)
+    number = arm.vocabulary or max(least, *(1 + int(np.max(read)) for read, _ in parts if are_read), 0)
     if number < least:
         raise InputError(f"vocabulary={number}: expected at least {least}, because a token {least - 1} occurs")
     loss = next_token.make(Targets(targets, number), {})

@@ -44,7 +44,8 @@ def source_of(arm: Arm) -> tuple[Any, ...]:
     """Returns everything that the arrays of a resolved arm depend on: arms with equal ones share them."""
     options = options_of("dataset", arm.dataset)
     values = {name: arm.options[name] for name in options if name in arm.options and name not in _NOT_OF_ARRAYS}
-    return arm.dataset, arm.trainer, arm.trainer_args, arm.control, *sorted(values.items()), *places(arm).items()
+    own = (arm.trainer, arm.trainer_args, arm.batch_size) if arm.trainer is not None else ()
+    return arm.dataset, *own, arm.control, *sorted(values.items()), *places(arm).items()
 
 
 def find_place(place: str) -> Path:

@@ -4,9 +4,9 @@ A folder with `train` and `test` among its tables, or a data set that `datasets`
 what is held out; else a stratified fifth is.
 
 Numbers, truth values and dates stand for themselves, text for its categories: one column of 0 and 1 for each. What is
-missing is the median, or a category of its own, and a column of 0 and 1 says where. Numbers take mean 0 and deviation 1
-over the training examples, unless --scaling=none. Where columns hold lists of numbers, or images, these are the input,
-or several by the names of their columns; others that --input_columns names come beside them, as `numbers`.
+missing is the median of all rows, or no category, and a column of 0 and 1 says where. Numbers take mean 0 and deviation
+1 over the training examples, unless --scaling=none. Where columns hold lists of numbers, or images, these are the
+input, or several by the names of their columns; others that --input_columns names come beside them, as `numbers`.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,7 @@ import pyarrow.compute as pc
 from ..arms.arm import Arm
 from ..arms.options import Option
 from ..errors import InputError, counted, some_of, unknown_name
-from .examples import Examples, make_arrays, of_several, refuse_fraction, with_channels
-from .images import read_images
+from .examples import Examples, arrays_of_several, make_arrays, refuse_fraction, with_channels
 from .options import (
     AUGMENTATION,
     DATASET_DIR,
@@ -34,8 +33,9 @@ from .options import (
 from .passes import array_task
 from .places import find_place, naming_place
 from .reading import Reading
-from .table_columns import is_image, is_list, is_number, is_text, numbers_of
-from .table_files import Parts, open_tables
+from .table_columns import is_image, is_list, is_number, is_text, names_of_rows, numbers_of
+from .table_files import Parts, open_tables, reading_table
+from .table_rows import images_of, padded, rows_of
 from .targets import make_targets
 
 _COLUMNS = 10**4
@@ -68,8 +68,9 @@ _TARGETS = ("target", "targets", "label", "labels", "class", "y")
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
     """Returns the arrays of `engine.tasks.examples`, in the order of the rows."""
     place = find_place(arm.dataset_dir)
-    with naming_place(arm.dataset_dir):
+    with naming_place(arm.dataset_dir), reading_table():
         parts = open_tables(place, reading)
+        numbering = [] if arm.input_columns else names_of_rows(parts)
         table, is_held_out = _joined(parts)
         if parts.held_out is not None:
             refuse_fraction(arm, "a table of its own")
@@ -84,13 +85,13 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         held_out = None if is_held_out is None else is_held_out[present]
         special = [name for name in names if is_list(table[name].type) or is_image(table[name].type)]
         if special:
-            by_name = _inputs_by_name(table, names, special, arm, reading)
+            by_name, masks = _inputs_by_name(arm, table, names, special, reading)
             if len(by_name) > 1:
-                return make_arrays(arm, of_several(by_name, targets, held_out, arm), reading)
+                return arrays_of_several(arm, by_name, targets, held_out, reading, masks)
             shaped = with_channels(next(iter(by_name.values())), None, reading)
             return make_arrays(arm, Examples(shaped, *targets, held_out), reading)
         _refuse_image_options(arm)
-        inputs, are_scaled = numbers_of(table, names, arm.input_columns is not None, reading)
+        inputs, are_scaled = numbers_of(table, names, numbering, reading)
         scaled = arm if arm.scaling is not None else arm.replace(scaling="standard")
         return make_arrays(scaled, Examples(inputs, *targets, held_out, are_scaled), reading)
 
@@ -137,13 +138,13 @@ def _target_values(column: pa.ChunkedArray, parts: Parts, name: str) -> np.ndarr
     if name in parts.class_names:
         number = len(parts.class_names[name])
         values = column.to_numpy()
-        if values.min() < 0 or values.max() >= number:
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= number:
             raise InputError(f"column {name!r} has numbers outside of its {number} classes")
         return np.asarray(parts.class_names[name])[values]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if is_list(column.type):
-        return _rows(column, name)
+        return rows_of(column, name)
     if is_text(column.type):
         return np.asarray(column.to_pylist(), dtype=str)
     if not is_number(column.type):
@@ -158,9 +159,12 @@ def _refuse_image_options(arm: Arm) -> None:
 
 
 def _inputs_by_name(
-    table: pa.Table, names: Sequence[str], special: Sequence[str], arm: Arm, reading: Reading
-) -> dict[str, np.ndarray]:
-    """Returns each column of lists or images as an input, and all others that were asked for together as `numbers`."""
+    arm: Arm, table: pa.Table, names: Sequence[str], special: Sequence[str], reading: Reading
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns each column of lists or images as an input, and which entries of an input are numbers to be scaled.
+
+    Other columns that were asked for are one more input, `numbers`; where nobody asked, they are left out.
+    """
     if not any(is_image(table[name].type) for name in special):
         _refuse_image_options(arm)
     left = [name for name in names if name not in special]
@@ -168,46 +172,11 @@ def _inputs_by_name(
         what = some_of([repr(name) for name in special], 3)
         reading.caution(f"{counted(len(left), 'column')} left out beside {what}, which are the input", left)
         left = []
-    inputs = {}
+    inputs, are_scaled = {}, {}
     for name in special:
         column = table[name]
-        inputs[name] = _padded(column, name, reading) if is_list(column.type) else _images(column, name, arm, reading)
+        is_row = is_list(column.type)
+        inputs[name] = padded(column, name, reading) if is_row else images_of(column, name, arm, reading)
     if left:
-        inputs["numbers"] = numbers_of(table, left, True, reading)[0]
-    return inputs
-
-
-def _images(column: pa.ChunkedArray, name: str, arm: Arm, reading: Reading) -> np.ndarray:
-    found = [one.get("bytes") if isinstance(one, dict) else one for one in column.to_pylist()]
-    images = [image for image in found if image is not None]
-    if len(images) < len(found):
-        raise InputError(f"column {name!r} names images in other files: expected the images themselves")
-    read = read_images(images, [f"row {i}" for i in range(len(images))], arm, reading)
-    if len(read.kept) < len(images):
-        row = next(i for i in range(len(images)) if i not in set(read.kept.tolist()))
-        raise InputError(f"column {name!r} has an image that cannot be read, in row {row}")
-    return read.pixels
-
-
-def _padded(column: pa.ChunkedArray, name: str, reading: Reading) -> np.ndarray:
-    """Returns lists of numbers as rows; shorter ones of whole numbers are filled with 0 at their end."""
-    lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
-    if np.ptp(lengths) == 0:
-        return _rows(column, name)
-    rows, longest = column.to_pylist(), int(lengths.max())
-    if any(isinstance(value, float) for row in rows for value in row):
-        least = int(lengths.min())
-        raise InputError(f"column {name!r} has lists of {least} to {longest} numbers: expected one length")
-    number = counted(int(np.sum(lengths < longest)), "list")
-    reading.caution(f"{number} in column {name!r} shorter than {longest}: filled with 0 at the end")
-    return np.asarray([row + [0] * (longest - len(row)) for row in rows])
-
-
-def _rows(column: pa.ChunkedArray, name: str) -> np.ndarray:
-    try:
-        values = np.asarray(column.to_pylist())
-    except ValueError:
-        values = np.asarray([], dtype=object)
-    if values.dtype.kind not in "biuf":
-        raise InputError(f"column {name!r} has lists of several lengths or kinds: expected numbers of one shape")
-    return values
+        inputs["numbers"], are_scaled["numbers"] = numbers_of(table, left, (), reading)
+    return inputs, are_scaled

@@ -1,6 +1,6 @@
 """Makes numbers of the columns of a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,9 +9,12 @@ import pyarrow.compute as pc
 
 from ..errors import InputError, counted, some_of
 from .reading import Reading
+from .table_files import Parts
 
 _MOST_CATEGORIES = 64
 _SECONDS_PER_DAY = 86_400.0
+# What the index of a data frame is called in a file where it had no name.
+_UNNAMED = ("", "Unnamed: 0", "__index_level_0__")
 
 
 class _Column(NamedTuple):
@@ -29,11 +32,11 @@ class _Column(NamedTuple):
 
 
 def numbers_of(
-    table: pa.Table, names: Sequence[str], is_asked: bool, reading: Reading
+    table: pa.Table, names: Sequence[str], numbering: Collection[str], reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns inputs `[num, number]`, in the order of the columns, and which of them are numbers to be scaled.
 
-    Columns that say nothing are left out where nobody asked for them.
+    Columns that say nothing are left out, and those of `numbering`, which tell the order of the rows.
     """
     taken: dict[str, _Column] = {}
     left = []
@@ -41,7 +44,7 @@ def numbers_of(
         column = table[name]
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        found = "it numbers the rows" if not is_asked and _counts_rows(column) else _taken(column)
+        found = "it numbers the rows" if name in numbering else _taken(column)
         if isinstance(found, str):
             left.append(f"{name!r} ({found})")
         else:
@@ -87,7 +90,19 @@ def _as_numbers(column: pa.ChunkedArray) -> np.ndarray:
     if _is_date(column.type):
         seconds = column.cast(pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
         return np.asarray(seconds.cast(pa.float64()).to_numpy(), np.float64) / _SECONDS_PER_DAY
-    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def names_of_rows(parts: Parts) -> list[str]:
+    """Returns the columns that number the rows of a part, or are a shuffled index without a name."""
+    tables = [part for part in (parts.training, parts.held_out) if part is not None]
+    found = []
+    for name in parts.training.column_names:
+        columns = [table[name] for table in tables if table.column_names.count(name) == 1]
+        is_index = name in _UNNAMED and all(map(_are_distinct, columns))
+        if columns and (is_index or all(map(_counts_rows, columns))):
+            found.append(name)
+    return found
 
 
 def _counts_rows(column: pa.ChunkedArray) -> bool:
@@ -95,6 +110,10 @@ def _counts_rows(column: pa.ChunkedArray) -> bool:
     if not pa.types.is_integer(column.type) or column.null_count or len(column) < 3:
         return False
     return bool(np.all(np.diff(column.to_numpy()) == 1))
+
+
+def _are_distinct(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_integer(column.type) and len(pc.unique(column)) == len(column)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -3,9 +3,10 @@
 Nothing in a file is executed, and of Hugging Face's format only Arrow files and JSON are read, without that package.
 """
 
+import contextlib
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,12 @@ from ..errors import InputError, some_of
 from .examples import HELD_OUT_PARTS, TRAINING_PARTS
 from .places import SAVED_DATASET, SAVED_DATASETS, TABLES
 from .reading import Reading, check_memory, reason_of
+from .table_csv import read_csv
 
 _STATE = "state.json"
 _MAX_JSON = 16 * 2**20
-_SAMPLE = 2**16
-_DELIMITERS = ",;\t|"
 # Text in memory takes about as many bytes as in a file, and its numbers no more.
 _GROWTH = 2
-_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?", "-"]
 
 
 class Parts(NamedTuple):
@@ -33,67 +32,54 @@ class Parts(NamedTuple):
     class_names: dict[str, Sequence[str]]
 
 
-def open_tables(place: Path, reading: Reading) -> Parts:
-    """Reads the table or tables at a place; raises InputError where there is none, or it is damaged."""
+@contextlib.contextmanager
+def reading_table() -> Iterator[None]:
+    """Turns what damaged or foreign files raise into an `InputError` of one line."""
     try:
-        if not place.is_dir():
-            return Parts(_read_file(place), None, {})
-        if (place / SAVED_DATASETS).is_file():
-            return _read_saved_parts(place, reading)
-        if (place / SAVED_DATASET).is_file():
-            return Parts(_read_arrow(place), None, _class_names(place))
-        return _read_files_by_name(place, reading)
-    except (OSError, pa.ArrowException, ValueError, KeyError, csv.Error) as error:
-        if isinstance(error, InputError):
-            raise
+        yield
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"the table cannot be read ({reason_of(error)})") from None
+    except csv.Error as error:
         raise InputError(f"the table cannot be read ({reason_of(error)})") from None
 
 
-def _read_file(file: Path) -> pa.Table:
-    if file.suffix.lower() == ".parquet":
-        from pyarrow import parquet
+def open_tables(place: Path, reading: Reading) -> Parts:
+    """Reads the table or tables at a place; see `reading_table` for what it raises where they are damaged."""
+    if not place.is_dir():
+        return Parts(_read_file(place, reading), None, {})
+    if (place / SAVED_DATASETS).is_file():
+        return _read_saved_parts(place, reading)
+    if (place / SAVED_DATASET).is_file():
+        return Parts(_read_arrow(place), None, _class_names(place))
+    return _read_files_by_name(place, reading)
 
-        check_memory(_GROWTH * file.stat().st_size, "this table")
-        return parquet.read_table(file)
-    return _read_csv(file)
 
-
-def _read_csv(file: Path) -> pa.Table:
-    from pyarrow import csv as arrow_csv
-
+def _read_file(file: Path, reading: Reading) -> pa.Table:
     check_memory(_GROWTH * file.stat().st_size, "this table")
-    with file.open("rb") as opened:
-        sample = opened.read(_SAMPLE).decode("utf-8-sig", errors="replace")
-    lines = [line for line in sample.splitlines() if line.strip()]
-    if len(lines) < 2:
-        raise InputError("the table has fewer than two lines: expected a header and rows")
-    delimiter = "\t" if file.suffix.lower() == ".tsv" else max(_DELIMITERS, key=lines[0].count)
-    header = next(csv.reader([lines[0]], delimiter=delimiter))
-    has_header = not all(map(_is_number, header))
-    options = arrow_csv.ConvertOptions(null_values=_MISSING, strings_can_be_null=True)
-    names = None if has_header else [f"column {i + 1}" for i in range(len(header))]
-    table = arrow_csv.read_csv(
-        file,
-        read_options=arrow_csv.ReadOptions(column_names=names),
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
-        convert_options=options,
-    )
-    # What Excel writes before the first name.
-    return table.rename_columns([name.removeprefix("\ufeff").strip() for name in table.column_names])
+    if file.suffix.lower() != ".parquet":
+        return read_csv(file, reading)
+    from pyarrow import parquet
 
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    table = parquet.read_table(file)
+    index = (table.schema.pandas_metadata or {}).get("index_columns", [])
+    # That of a data frame without a name for it.
+    unnamed = [name for name in index if isinstance(name, str) and name.startswith("__index_level_")]
+    return table.drop_columns([name for name in unnamed if name in table.column_names])
 
 
 def _read_files_by_name(folder: Path, reading: Reading) -> Parts:
-    by_name = {file.stem.lower(): file for file in folder.iterdir() if file.suffix.lower() in TABLES}
-    training, held_out = _chosen(list(by_name), reading)
-    return Parts(_read_file(by_name[training]), None if held_out is None else _read_file(by_name[held_out]), {})
+    files = sorted(one for one in folder.iterdir() if one.suffix.lower() in TABLES and not one.name.startswith("."))
+    names = [file.stem.lower() for file in files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"two tables are called {twice!r}: expected one of that name")
+    by_name = dict(zip(names, files, strict=True))
+    training, held_out = _chosen(names, reading)
+    parts = [None if name is None else _read_file(by_name[name], reading) for name in (training, held_out)]
+    assert parts[0] is not None
+    return Parts(parts[0], parts[1], {})
 
 
 def _chosen(names: Sequence[str], reading: Reading) -> tuple[str, str | None]:
@@ -140,7 +126,8 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _class_names(folder: Path) -> dict[str, Sequence[str]]:
-    features = _json(folder / SAVED_DATASET).get("features") or {}
+    features = _json(folder / SAVED_DATASET).get("features")
+    features = features if isinstance(features, dict) else {}
     found = {name: about["names"] for name, about in features.items() if isinstance(about, dict) and "names" in about}
     return {name: [str(one) for one in names] for name, names in found.items() if isinstance(names, list)}
 

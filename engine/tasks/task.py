@@ -15,6 +15,7 @@ from ..losses.making import chance_of, make_loss
 from ..outcomes.event import Event
 from .augmentation import Augment, make_augmentation
 from .controls import controlled
+from .parts import PARTS
 from .reading import Reading
 from .registry import TASKS
 
@@ -88,7 +89,8 @@ def _reconstructing(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for part, num_axes in (("", 1), ("loss_", 2), ("held_out_", 2)):
         inputs = arrays[f"{part}inputs"]
         flat[f"{part}targets"] = inputs.reshape(*inputs.shape[:num_axes], -1)
-    return {name: array for name, array in arrays.items() if name.endswith("inputs")} | flat
+    kept = {name: array for name, array in arrays.items() if name.endswith("inputs") or name == PARTS}
+    return kept | flat
 
 
 def build_task(arm: Arm, data: Data) -> Task:

@@ -18,8 +18,8 @@ from .trainer import EvalInfo, InspectInfo, Keys, StepInfo, StepParts, Trainer, 
 class OwnTrainer:
     """Training of one run by the functions of `engine.Training`.
 
-    Its whole state is kept as the parameters. A start draws from `jax.random.key(seed)`, a step from the stream of the
-    data order.
+    Its whole state is kept as the parameters, and the learning rate beside it, because runs of several rates share a
+    program. A start draws from `jax.random.key(seed)`, a step from the stream of the data order.
     """
 
     kept: tuple[()] = ()
@@ -27,8 +27,8 @@ class OwnTrainer:
     def __init__(self, arm: Arm, task: Task) -> None:
         self.arm, self.task = arm, task
 
-    def _made(self, hyperparams: Hyperparams | None = None) -> Any:
-        return make_training(self.arm, (hyperparams or {}).get("learning_rate", self.arm.learning_rate))
+    def _made(self, numbers: Hyperparams) -> Any:
+        return make_training(self.arm, numbers["learning_rate"])
 
     def laws(self, scheme: str, options: Mapping[str, Any]) -> np.ndarray:
         """Returns no law: no leaf is drawn by the engine."""
@@ -40,7 +40,8 @@ class OwnTrainer:
     def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, drawn: Any = None) -> TrainState:
         """Returns the state at step 0."""
         state = jax.tree.map(jnp.asarray, self._made(hyperparams).init(keys.init))
-        return TrainState(state, {}, {}, jnp.int32(0), keys.order, keys.noise)
+        rate = {"learning_rate": jnp.asarray(hyperparams["learning_rate"], jnp.float32)}
+        return TrainState(state, rate, {}, jnp.int32(0), keys.order, keys.noise)
 
     def draw(self, state: TrainState, data: Data, num_steps: int) -> Any:
         """Returns a key for each of the next steps."""
@@ -49,12 +50,13 @@ class OwnTrainer:
     def step(self, state: TrainState, hyperparams: Hyperparams, data: Data, draw: Any) -> StepParts:
         """Takes one step."""
         after, loss = self._made(hyperparams).step(state.params, draw)
-        info = StepInfo(jnp.asarray(loss, jnp.float32), None)
+        # What a step reports may rise while the loss that is evaluated falls, so only the latter tells a divergence.
+        info = StepInfo(jnp.asarray(loss, jnp.float32), jnp.bool_(False))
         return StepParts(state._replace(params=after, step=state.step + 1), info, None, None)
 
     def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
         """Evaluates the state."""
-        return EvalInfo(*measured(self._made().evaluate(state.params)))
+        return EvalInfo(*measured(self._made(state.opt_state).evaluate(state.params)))
 
     def inspect(self, state: TrainState, data: Data) -> InspectInfo:
         """Returns the loss of `evaluate` in the place of that of held-out examples, of which the engine knows none."""

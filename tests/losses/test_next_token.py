@@ -78,6 +78,17 @@ def test_rows_of_whole_numbers_are_tokens_where_one_says_so():
         load_data(arm.replace(target_scaling="standard"), 0, None)
 
 
+def test_the_vocabulary_has_room_for_what_is_held_out(tmp_path):
+    inputs = DRAW.integers(0, 6, (40, 5))
+    inputs[30, 2] = 11
+    arrays = {"x_train": inputs[:30], "y_train": inputs[:30] % 6, "x_test": inputs[30:], "y_test": inputs[30:] % 6}
+    arm = _arm(dataset=arrays, target_kind="tokens", model="decoder", batch_size=8)
+    assert build_task(arm, load_data(arm, 0, None)).num_outputs == 12
+    same = np.where(np.arange(5) < 2, -1, 3) * np.ones((40, 1), int)
+    with pytest.raises(InputError, match="all tokens to train on are the same"):
+        load_data(_arm(dataset=(inputs, same), target_kind="tokens", model="decoder"), 0, None)
+
+
 def test_an_arm_of_tokens_learns_to_copy(make_pool):
     inputs = DRAW.integers(0, 5, (64, 6))
     targets = np.where(np.arange(6) < 2, -1, inputs).astype(np.int32)

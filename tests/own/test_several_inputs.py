@@ -108,6 +108,34 @@ def test_half_precision_rounds_no_token():
     assert not make_model(resolve_arm(Arm(model="mlp", precision="bfloat16")), (4,), 4).are_whole
 
 
+def test_half_precision_is_that_of_numbers_beside_tokens():
+    arm = resolve_arm(_arm(precision="bfloat16"))
+    data = load_data(arm, 0, None)
+    task = build_task(arm, data)
+    network = make_model(arm, task.example_shape, task.num_outputs)
+    flat = jnp.asarray(data["inputs"][:3])
+    params, state = network.init(jax.random.key(0, impl="threefry2x32"), flat)
+    halves = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params)
+    assert network.batch_apply(halves, state, flat).dtype == jnp.bfloat16
+
+
+def test_several_inputs_are_given_back_as_one():
+    arm = resolve_arm(_arm(f"{FLAX}:AsOne", reconstruct=True))
+    data = load_data(arm, 0, None)
+    task = build_task(arm, data)
+    assert (task.num_outputs, [part.name for part in task.example_shape.parts]) == (7, ["tokens", "numbers"])
+
+
+def test_a_diagnosis_tries_what_fits_several_inputs(tmp_path):
+    from engine.diagnosis.factors import factors_of
+    from engine.diagnosis.subject import subject_of
+
+    arm = resolve_arm(_arm(learning_rate=1e-3))
+    factors = factors_of(subject_of(arm, load_data(arm, 0, None)))
+    assert {"linear_probe", "constant_inputs", "scaling=standard"} <= set(factors.record.skipped)
+    assert "shuffled_labels" in factors.arms
+
+
 def test_columns_of_lists_are_inputs_by_their_names(tmp_path):
     table = {"tokens": TOKENS.tolist(), "a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "c": NUMBERS[:, 2], "label": CLASSES}
     parquet.write_table(pa.table(table), tmp_path / "a.parquet")

@@ -67,6 +67,21 @@ def test_the_level_is_that_of_untrained_states_where_none_is_named():
     assert plan.programs[0].spec.form == "native"
 
 
+def test_arms_with_other_batches_have_levels_of_their_own():
+    study = _study({str(size): _arm("of_batch", batch_size=size) for size in (4, 8)})
+    assert {p.chance_loss for p in expand(study, "cpu").programs} == {4.0, 8.0}
+
+
+@pytest.mark.trains
+def test_each_run_is_evaluated_at_its_own_rate_and_diverges_by_its_evaluation_alone(tmp_path):
+    arms = {str(rate): _arm("looking_ahead", learning_rate=rate) for rate in (0.25, 0.5)}
+    run(_study({**arms, "rising": _arm("rising")}, seeds=1), tmp_path, workers=1)
+    rows = {row["arm"]: row for row in read_all(tmp_path)}
+    assert {name: row["loss"][0] for name, row in rows.items()} == {"0.25": 1.25, "0.5": 1.5, "rising": 1.0}
+    assert rows["rising"]["batch_loss"][-1] > 1e4
+    assert rows["rising"]["status"] in ("broke", "shoulder", "no_plateau")
+
+
 def test_arguments_are_swept():
     study = with_sweep(_study({"walk": _arm("walk")}), {"trainer_arg.pull": ["1", "2.5"]})
     assert [arm.trainer_args for arm in study.arms.values()] == [("pull=1",), ("pull=2.5",)]
@@ -76,7 +91,7 @@ def test_arguments_are_swept():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("deciding", r"fails in evaluate: values of an array decide.*\(trainers.py, line \d+\)"),
+        ("deciding", r"fails in evaluate: a number decides what comes next.*\(trainers.py, line \d+\)"),
         ("growing", r"step turns the state from float32\[2\] into float32\[3\]"),
         ("other_type", r"step turns \['n'\] from int32\[\] into float32\[\]"),
         ("only_state", r"step returns \w+: expected \(state, loss\)"),
@@ -85,6 +100,8 @@ def test_arguments_are_swept():
         ("incomplete", r"returns dict: expected engine.Training\(init, step, evaluate\)"),
         ("raising", r"fails in init: KeyError: 'pear' \(trainers.py, line \d+\)"),
         ("empty", "init returns no array"),
+        ("half_an_epoch", r"steps_per_epoch is 390\.625; expected a whole number"),
+        ("two_levels", "chance_loss is .*; expected one number"),
         ("number", "is no function"),
         ("wlak", "did you mean 'walk'"),
     ],

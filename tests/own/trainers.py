@@ -85,3 +85,33 @@ def empty():
 
 
 number = 3
+
+
+def of_batch(batch_size):
+    """The level follows from the size of a batch."""
+    return Training(lambda key: jnp.zeros(2), lambda x, key: (x, jnp.sum(x)), lambda x: batch_size + jnp.sum(x))
+
+
+def looking_ahead(learning_rate):
+    """What is evaluated depends on the learning rate."""
+    return Training(
+        lambda key: jnp.float32(1.0), lambda x, key: (x, x), lambda x: x * (1 + learning_rate), chance_loss=2.0
+    )
+
+
+def rising(height=1e3):
+    """The loss of a step rises far while that of an evaluation falls."""
+    return Training(
+        lambda key: jnp.float32(0.0),
+        lambda t, key: (t + 1, 1 + height * t),
+        lambda t: jnp.exp(-t / 10),
+        chance_loss=1.0,
+    )
+
+
+def half_an_epoch():
+    return walk(0.1)._replace(steps_per_epoch=390.625)
+
+
+def two_levels():
+    return walk(0.1)._replace(chance_loss=jnp.ones(2))

@@ -199,3 +199,125 @@ def test_a_damaged_data_set_is_refused_in_one_line(name, content, words, tmp_pat
     (tmp_path / "d" / name).write_text(content)
     with pytest.raises(InputError, match=words):
         _read(tmp_path / "d")
+
+
+def test_tables_as_spreadsheets_of_other_countries_write_them_are_read(tmp_path):
+    decimals = [f"{v:.2f}".replace(".", ",") for v in LENGTHS]
+    lines = [
+        "länge;tag;art",
+        *(f"{v};{1 + i % 28:02d}.01.2024;{'größer' if i % 2 else 'kleiner'}" for i, v in enumerate(decimals)),
+    ]
+    (tmp_path / "a.csv").write_bytes("\n".join(lines).encode("latin-1"))
+    data, task, said = _read(tmp_path / "a.csv", scaling="none")
+    np.testing.assert_allclose(np.sort(_all(data, "inputs")[:, 0]), np.sort(LENGTHS), rtol=1e-6)
+    assert data["inputs"].shape[1:] == (2,)
+    assert task.num_outputs == 2
+    assert "numbers are written with a comma" in said
+    assert "read as Latin-1" in said
+
+
+def test_a_mark_is_missing_among_numbers_and_a_category_among_texts(tmp_path):
+    numbers = [str(v) for v in LENGTHS]
+    numbers[3], numbers[7] = "?", "-"
+    classes = ["None", "Insomnia", "-"] * (NUMBER // 3)
+    (tmp_path / "a.csv").write_text(_lines(a=numbers, y=classes))
+    data, task, _ = _read(tmp_path / "a.csv", scaling="none")
+    assert task.num_outputs == 3
+    assert data["inputs"].shape[1:] == (2,)
+    assert _all(data, "inputs")[:, 1].sum() == 2
+
+
+def test_what_only_numbers_the_rows_is_left_out_wherever_it_comes_from(tmp_path):
+    for part, rows in (("train", slice(0, 40)), ("test", slice(40, None))):
+        number = len(LENGTHS[rows])
+        (tmp_path / f"{part}.csv").write_text(_lines(id=range(number), a=LENGTHS[rows], y=KINDS[rows]))
+    data, _, said = _read(tmp_path)
+    assert data["inputs"].shape[1:] == (1,)
+    assert "'id' (it numbers the rows)" in said
+    kinds = [*KINDS]
+    kinds[30] = ""
+    (tmp_path / "b.csv").write_text(_lines(id=range(NUMBER), a=LENGTHS, y=kinds))
+    assert _read(tmp_path / "b.csv")[0]["inputs"].shape[1:] == (1,)
+    # The index of a data frame, shuffled, without a name.
+    index = DRAW.permutation(NUMBER)
+    (tmp_path / "c.csv").write_text(_lines(**{"": index}, a=LENGTHS, y=KINDS))
+    assert _read(tmp_path / "c.csv")[0]["inputs"].shape[1:] == (1,)
+    table = pa.table({"a": LENGTHS, "y": KINDS, "__index_level_0__": index})
+    about = {b"pandas": json.dumps({"index_columns": ["__index_level_0__"], "columns": []}).encode()}
+    parquet.write_table(table.replace_schema_metadata(about), tmp_path / "d.parquet")
+    data, task, _ = _read(tmp_path / "d.parquet")
+    assert (data["inputs"].shape[1:], task.num_outputs) == ((1,), 3)
+
+
+def test_a_first_line_like_the_second_is_no_header(tmp_path):
+    rows = [f"{a},{b},Iris-{'ab'[i % 2]}" for i, (a, b) in enumerate(zip(LENGTHS, LENGTHS[::-1], strict=True))]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    data, _, said = _read(tmp_path / "a.csv")
+    assert len(_all(data, "inputs")) == NUMBER
+    assert "no line with names of columns found: called 'column 1' to 'column 3'" in said
+
+
+def test_cells_may_hold_delimiters_and_line_breaks(tmp_path):
+    rows = [f'"{"yes" if i % 2 else "no"};\n maybe",{v},{i % 2}' for i, v in enumerate(LENGTHS)]
+    (tmp_path / "a.csv").write_text('"a; b; c",d,y\n' + "\n".join(rows))
+    data, _, _ = _read(tmp_path / "a.csv", scaling="none")
+    assert data["inputs"].shape[1:] == (3,)
+
+
+def test_numbers_beside_lists_are_scaled_and_marks_are_not(tmp_path):
+    tokens = DRAW.integers(0, 9, (NUMBER, 4))
+    colours = np.asarray(["red", "blue"])[np.arange(NUMBER) % 2]
+    table = pa.table(
+        {"t": tokens.tolist(), "income": 5e4 + 1e3 * LENGTHS, "colour": colours, "y": np.arange(NUMBER) % 2}
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    for scaling in (None, "standard"):
+        fields = {"input_columns": ("t", "income", "colour"), "scaling": scaling}
+        data, _, _ = _read(tmp_path / "a.parquet", **fields)
+        np.testing.assert_array_equal(np.unique(data["inputs"][:, :4]), np.arange(9))
+        np.testing.assert_allclose(data["inputs"][:, 4].std(), 1, atol=1e-5)
+        assert set(np.unique(data["inputs"][:, 5:])) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ([[1, 2], None] * 30, "that is missing"),
+        ([[1, None], [1, 2, 3]] * 30, "that is missing"),
+        ([["a"], ["b", "c"]] * 30, "has lists of string"),
+        ([[[1, 2], [3]]] * 60, "several lengths, or empty ones"),
+        ([[1.0, float("nan")]] * 60, "missing or not finite in row 0"),
+        ([[], []] * 30, "has lists of|several lengths, or empty ones"),
+        ([[1.5], [1.5, 2.5]] * 30, "lists of 1 to 2 entries: expected one length"),
+    ],
+)
+def test_lists_that_are_no_rows_of_numbers_are_refused_in_one_line(column, words, tmp_path):
+    parquet.write_table(pa.table({"a": column, "y": np.arange(60) % 2}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=words) as refused:
+        _read(tmp_path / "a.parquet")
+    assert "\n" not in str(refused.value)
+
+
+def test_large_whole_numbers_are_numbers(tmp_path):
+    (tmp_path / "a.csv").write_text(_lines(a=[2**60 + 7 * i * i for i in range(NUMBER)], y=KINDS))
+    data, _, _ = _read(tmp_path / "a.csv")
+    assert np.isfinite(data["inputs"]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("state.json", '{"_data_files": null}'),
+        ("state.json", '{"_data_files": [3]}'),
+        ("state.json", "[" * 100_000),
+        ("dataset_info.json", '{"features": [1]}'),
+    ],
+)
+def test_descriptions_of_another_form_are_refused_or_read_without_them(name, content, tmp_path):
+    _save(tmp_path / "d", pa.table({"a": LENGTHS, "label": np.arange(NUMBER) % 2}), {})
+    (tmp_path / "d" / name).write_text(content)
+    if name == "dataset_info.json":
+        assert _read(tmp_path / "d")[1].num_outputs == 2
+        return
+    with pytest.raises(InputError, match="the table cannot be read"):
+        _read(tmp_path / "d")
