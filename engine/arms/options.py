@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from ..errors import InputError, unknown_name
 from ..registry import Registry, resolve
+from ..user_code import is_reference
 
 T = TypeVar("T")
 Part = Literal["structure", "initial", "hyperparam", "place", "none"]
@@ -25,6 +26,9 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 # Stands for a default that does not exist: the option must be given.
 REQUIRED = object()
+
+
+_OWN = "path/to/file.py:NAME for a function of your own"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Option:
         is_positive: whether the value must be above 0.
         flag: what is typed for it, where that is not its name.
         alone: the value that the flag stands for where it is typed without one.
+        takes_reference: whether a reference to the user's code can take the place of one of the `choices`.
     """
 
     name: str
@@ -62,6 +67,7 @@ class Option:
     is_positive: bool = False
     flag: str = ""
     alone: Any = None
+    takes_reference: bool = False
 
     def with_default(self, default: Any) -> "Option":
         """Returns the same option for a choice with another default."""
@@ -115,7 +121,7 @@ class Option:
         elif isinstance(shown, bool):
             shown = str(shown).lower()
         unit = f", in {self.unit}" if self.unit else ""
-        listed = f": {', '.join(self.names)}" if self.names else names
+        listed = f": {', '.join(self.names)}{f', or {_OWN}' if self.takes_reference else ''}" if self.names else names
         return f"{self.help}{unit}{listed} (default: {shown}{PARTS[self.part]})"
 
     def _check_one(self, value: Any) -> Any:
@@ -131,8 +137,9 @@ class Option:
             raise InputError(f"{name}={value!r}: expected {EXPECTED[kind]}")
         if kind in (int, float):
             self._check_bounds(value)
-        if self.choices and value not in self.names:
-            raise unknown_name(name, str(value), self.names)
+        is_own = self.takes_reference and is_reference(str(value))
+        if self.choices and value not in self.names and not is_own:
+            raise unknown_name(name, str(value), self.names, _OWN if self.takes_reference else "")
         return value
 
     def _check_bounds(self, value: Any) -> None:

@@ -139,7 +139,7 @@ def _with_linear_model(subject: Subject) -> Arm:
     scaled = {"scaling": "standard"} if "scaling" in used_options(arm) else {}
     if subject.has_values and "target_scaling" in used_options(arm):
         scaled["target_scaling"] = "standard"
-    return probe.replace(**linear, **scaled, augment=None, crop_padding=None, learning_rate=_PROBE_RATE)
+    return probe.replace(**linear, **scaled, augment=None, crop_padding=None, mixup=None, learning_rate=_PROBE_RATE)
 
 
 HE = Change("init=he", "remedy", _describe_he, _with_he)

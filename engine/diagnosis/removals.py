@@ -69,8 +69,8 @@ def _describe_schedule(subject: Subject) -> str:
 
 def _without_augmentation(subject: Subject) -> Arm:
     arm = subject.arm
-    refuse_if(arm.augment in (None, "none"), "nothing is augmented")
-    return arm.replace(augment="none", crop_padding=None)
+    refuse_if(arm.augment in (None, "none") and not arm.mixup, "nothing is augmented")
+    return arm.replace(augment="none", crop_padding=None, mixup=0.0 if arm.mixup else arm.mixup)
 
 
 def _with_both_scaled(subject: Subject) -> Arm:

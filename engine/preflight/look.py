@@ -173,7 +173,7 @@ def take_look(spec: PoolSpec, arm: Arm, horizon: int | None, material: Material)
     """Takes a batch through a network at a few starts of an arm; only the structure of the arm of `spec` is read."""
     task, batch, is_kept, training, held_out = material
     # The batch is the data, so that a step takes nothing else to the device.
-    given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None)
+    given = task._replace(draw=lambda *_: None, sample=lambda data, _: Batch(**data), augment=None, mixup=0.0)
     model = make_model(spec.arm, task.example_shape, task.num_outputs)
     trainer = Trainer(spec.arm, given, model, spec.form)
     passes = make_passes(trainer, model, arm, batch)

@@ -47,7 +47,7 @@ def refuse_equal_runs(study: Study, arms: Mapping[str, Arm]) -> None:
     """Refuses arms in which all repetitions would be the same run."""
     is_fixed = study.fix_init is not None and study.fix_order is not None
     for name, arm in arms.items():
-        if is_fixed and not arm.dropout and arm.augment in (None, "none"):
+        if is_fixed and not arm.dropout and arm.augment in (None, "none") and not arm.mixup:
             raise InputError(
                 f"fix_init and fix_order together leave nothing that varies from seed to seed in "
                 f"arm {name!r}: expected at most one of them"

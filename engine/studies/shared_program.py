@@ -100,6 +100,10 @@ def _check_choices(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -
     with user_code.watched(arm.model):
         models.check_fit(arm, task.example_shape, task.num_outputs, task.num_positions)
         _check_tokens(arm, task, data)
+        if task.mixup and models.takes_tokens(arm, task.example_shape, task.num_outputs):
+            raise InputError(
+                f"mixup={arm.mixup:g} has no meaning with inputs that are names, as tokens are: leave it out"
+            )
     check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
 
 

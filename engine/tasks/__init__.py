@@ -3,6 +3,8 @@
 from ..arms.arm import Arm
 from ..losses.making import source_fingerprint as loss_fingerprint
 from ..registry import fingerprint_sources
+from ..user_code import fingerprint as fingerprint_own
+from ..user_code import is_reference
 from . import augmentation, passes, splitting, task
 from .places import choose_source, source_of
 from .reading import Note, Reading
@@ -30,4 +32,6 @@ def source_fingerprint(arm: Arm) -> str:
     """Returns the SHA-256 of the sources that make the arm's task; the data have a fingerprint of their own."""
     augmenting = [augmentation] if arm.augment not in (None, "none") else []
     of_data = fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)
+    if arm.augment is not None and is_reference(arm.augment):
+        of_data = f"{of_data} {fingerprint_own(arm.augment, 'augment')}"
     return of_data if arm.loss is None else f"{of_data} {loss_fingerprint(arm.loss)}"

@@ -1,35 +1,43 @@
-"""Random changes of training images, made on the device for each mini-batch."""
+"""Random changes of training inputs, made on the device for each mini-batch."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .. import user_code
 from ..arms.arm import Arm
-from ..errors import InputError
+from ..errors import InputError, told
+from ..user_code import is_reference
+from .parts import PackedShape
 
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
 # One pixel in eight, as four in the thirty-two of CIFAR.
 _SHARE_OF_SIDE = 8
+_FEW = 2
 
 
 def has_crop(augment: str) -> bool:
     """Tells whether images are moved."""
-    return augment.startswith("crop")
+    return augment in ("crop", "crop_flip")
 
 
 def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | None:
     """Returns how training changes images, from (key, images `[batch, height, width, channels]`), or `None`.
 
-    Every image changes on its own. A crop moves it by −padding … padding pixels along both axes, uniformly, and
-    fills the border with the image's reflection. A flip exchanges left and right, in half of the cases.
+    A function of the user's changes inputs of any kind, and is checked by shapes alone. Of the engine's own, every
+    image changes by itself: a crop moves it by −padding … padding pixels along both axes, uniformly, and fills the
+    border with the image's reflection; a flip exchanges left and right, in half of the cases.
     """
     if arm.augment in (None, "none"):
         return None
     if arm.reconstruct:
         raise InputError(f"augment={arm.augment} changes the images, and with reconstruct=true not their targets")
+    if is_reference(arm.augment):
+        return _own(arm.augment, example_shape)
     if len(example_shape) != 3:
         raise InputError(
             f"augment={arm.augment} needs images, of height, width and channels: the inputs of "
@@ -51,6 +59,34 @@ def make_augmentation(arm: Arm, example_shape: tuple[int, ...]) -> Augment | Non
         return images
 
     return augment
+
+
+def check_mixup(arm: Arm, example_shape: tuple[int, ...]) -> float:
+    """Returns the parameter of the shares in which examples are mixed, 0 for none; raises InputError where none can."""
+    if not arm.mixup:
+        return 0.0
+    if isinstance(example_shape, PackedShape) or arm.reconstruct:
+        what = "reconstruct=true" if arm.reconstruct else "several inputs, some of which may be names"
+        raise InputError(f"mixup={arm.mixup:g} has no meaning with {what}: leave it out")
+    return float(arm.mixup)
+
+
+def _own(text: str, example_shape: tuple[int, ...]) -> Augment:
+    function = user_code.load(text, "augment")
+    if not callable(function):
+        raise InputError(f"augment={text} is no function: expected one of (key, inputs) that returns inputs")
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    inputs = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
+    try:
+        found: Any = jax.eval_shape(function, key, inputs)
+    except Exception as error:
+        file = getattr(getattr(function, "__code__", None), "co_filename", "")
+        raise InputError(f"augment={text} fails: {told(error)}{user_code.where(error, file)}") from error
+    if getattr(found, "shape", None) != inputs.shape or not jnp.issubdtype(found.dtype, jnp.floating):
+        what = type(found).__name__ if not hasattr(found, "shape") else f"{found.dtype} {list(found.shape)}"
+        raise InputError(f"augment={text} returns {what} for inputs {list(inputs.shape)}: expected such inputs again")
+    made: Augment = function
+    return made
 
 
 def _crop(key: jax.Array, images: jax.Array, padding: int) -> jax.Array:

@@ -48,7 +48,21 @@ RECONSTRUCT = Option(
 )
 AUGMENTATION = (
     Option(
-        "augment", str, "none", "random changes of the training images", choices=("none", "crop", "flip", "crop_flip")
+        "augment",
+        str,
+        "none",
+        "random changes of the training inputs, which are images, or for a function of (key, inputs) anything",
+        choices=("none", "crop", "flip", "crop_flip"),
+        takes_reference=True,
+    ),
+    Option(
+        "mixup",
+        float,
+        0.0,
+        "mixes each training example, and its loss, with another of its batch, in shares drawn from "
+        "Beta(mixup, mixup); 0: not",
+        minimum=0,
+        maximum=100,
     ),
     _inferred(
         "crop_padding",

@@ -10,6 +10,7 @@ from typing import Any
 from ..arms.arm import BY_TRAINER, COMMON, Arm, places
 from ..arms.choices import options_of
 from ..errors import InputError
+from ..user_code import canonical, is_reference
 from .augmentation import has_crop
 
 _EXPECTED = (
@@ -26,7 +27,7 @@ _PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".joblib")
 _PREPARED = "dataset_info.json"
 _VERSION = re.compile(r"\d{1,9}\.\d{1,9}\.\d{1,9}")
 # They change batches and networks, and not the arrays.
-_NOT_OF_ARRAYS = ("augment", "crop_padding", "gradient_noise")
+_NOT_OF_ARRAYS = ("augment", "crop_padding", "mixup", "gradient_noise")
 
 
 def choose_source(arm: Arm) -> Arm:
@@ -37,6 +38,8 @@ def choose_source(arm: Arm) -> Arm:
         raise InputError(f"dataset={BY_TRAINER} is what --trainer brings along: give --trainer=path/to/file.py:NAME")
     if arm.crop_padding is not None and not has_crop(arm.augment or "none"):
         raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment or 'none'}")
+    if arm.augment is not None and is_reference(arm.augment):
+        arm = arm.replace(augment=canonical(arm.augment, "augment"))
     return arm
 
 

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..losses import Targets
 from ..losses.making import chance_of, make_loss
 from ..outcomes.event import Event
-from .augmentation import Augment, make_augmentation
+from .augmentation import Augment, check_mixup, make_augmentation
 from .controls import controlled
 from .parts import PARTS
 from .reading import Reading
@@ -45,6 +45,7 @@ class Task(NamedTuple):
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
         steps_per_epoch: `None` where every example is fresh.
         augment: from (key, inputs of a mini-batch) to the inputs that are trained on; `None` for no change.
+        mixup: parameter of the Beta distribution of shares in which training mixes examples and losses; 0 for none.
         is_hit: from outputs to whether they have reached the set that ends the run, a scalar; `None` where the event
             is the break of the loss curve.
         streamed: arrays that may stay on the host, with examples on their first axis; `draw` returns the rows
@@ -61,6 +62,7 @@ class Task(NamedTuple):
     correct: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     steps_per_epoch: int | None = None
     augment: Augment | None = None
+    mixup: float = 0.0
     is_hit: Callable[[jax.Array], jax.Array] | None = None
     streamed: tuple[str, ...] = ()
 
@@ -98,7 +100,8 @@ def build_task(arm: Arm, data: Data) -> Task:
     task: Task = TASKS.load(arm.dataset).build(arm, data)
     if arm.loss is not None:
         task = _with_loss(task, arm, data)
-    return task._replace(augment=make_augmentation(arm, task.example_shape))
+    shape = task.example_shape
+    return task._replace(augment=make_augmentation(arm, shape), mixup=check_mixup(arm, shape))
 
 
 def _with_loss(task: Task, arm: Arm, data: Data) -> Task:

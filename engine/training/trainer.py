@@ -144,14 +144,15 @@ class Trainer:
         batch = task.sample(data, draw)
         noise_key = jax.random.fold_in(state.noise_key, state.step)
         inputs = batch.inputs
+        augmentation_key = jax.random.fold_in(jax.random.fold_in(state.noise_key, _AUGMENTATION), state.step)
         if task.augment is not None:
-            augmentation_key = jax.random.fold_in(state.noise_key, _AUGMENTATION)
-            inputs = task.augment(jax.random.fold_in(augmentation_key, state.step), inputs)
+            inputs = task.augment(augmentation_key, inputs)
+        inputs, losses_of = _mixed(task, augmentation_key, inputs, batch.targets)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
             outputs, model_state = self._train_apply(params, state.model_state, inputs, noise_key)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
-            loss = jnp.mean(task.loss(outputs, batch.targets))
+            loss = jnp.mean(losses_of(outputs))
             total = loss
             if self.penalty is not None:
                 total += self.penalty(params, state.model_state, inputs, noise_key)
@@ -190,6 +191,26 @@ class Trainer:
             return loss, None if task.correct is None else jnp.mean(task.correct(outputs, batch.targets))
 
         return jax.tree.map(jnp.mean, lax.map(one, batches))
+
+
+def _mixed(
+    task: Task, key: jax.Array, inputs: jax.Array, targets: jax.Array
+) -> tuple[jax.Array, Callable[[jax.Array], jax.Array]]:
+    """Mixes examples where the task says so; returns inputs, and from outputs the loss of each, mixed alike.
+
+    Each example is mixed with another of its batch; all have the same share. Source: Zhang, Cisse, Dauphin and
+    Lopez-Paz (2018), "mixup: Beyond Empirical Risk Minimization".
+    """
+    if not task.mixup:
+        return inputs, lambda outputs: task.loss(outputs, targets)
+    of_share, of_order = jax.random.split(jax.random.fold_in(key, 1))
+    share = jax.random.beta(of_share, task.mixup, task.mixup)
+    order = jax.random.permutation(of_order, len(inputs))
+
+    def losses_of(outputs: jax.Array) -> jax.Array:
+        return share * task.loss(outputs, targets) + (1 - share) * task.loss(outputs, targets[order])
+
+    return share * inputs + (1 - share) * inputs[order], losses_of
 
 
 def _in_types_of(old: Any, new: Any) -> Any:
