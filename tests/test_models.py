@@ -25,23 +25,30 @@ KEY = jax.random.key(0)
 
 def _model(name, batch_norm, **fields):
     arm = resolve_arm(Arm(model=name, batch_norm=batch_norm, init="he", **fields))
-    model = make_model(arm, (8, 8, 1), 10)
-    params, state = model.init(KEY, INPUTS)
+    inputs = _inputs(name)
+    model = make_model(arm, inputs.shape[1:], 10)
+    params, state = model.init(KEY, inputs)
     return model, params, state
+
+
+def _inputs(name):
+    """Images, or tokens where a network takes these."""
+    return jnp.arange(48).reshape(6, 8) % 10 if getattr(MODELS.load(name), "TAKES_TOKENS", False) else INPUTS
 
 
 @pytest.mark.parametrize(("name", "batch_norm"), CASES)
 def test_shapes_state_and_gradients(name, batch_norm):
     model, params, state = _model(name, batch_norm, **SMALL.get(name, {}))
-    outputs, new_state = model.train_apply(params, state, INPUTS, KEY)
-    assert outputs.shape == (6, 10)
+    inputs = _inputs(name)
+    outputs, new_state = model.train_apply(params, state, inputs, KEY)
+    assert outputs.shape == ((6, 8, 10) if inputs.ndim == 2 else (6, 10))
     assert bool(state) == batch_norm
     assert jax.tree.structure(new_state) == jax.tree.structure(state)
     if batch_norm:
         changed = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state, new_state)
         assert all(jax.tree.leaves(changed))
     weights = jnp.asarray(np.random.default_rng(1).normal(size=outputs.shape))
-    loss = lambda p: jnp.sum(weights * model.train_apply(p, state, INPUTS, KEY)[0] ** 2)  # noqa: E731
+    loss = lambda p: jnp.sum(weights * model.train_apply(p, state, inputs, KEY)[0] ** 2)  # noqa: E731
     norms = jax.tree.map(lambda g: float(jnp.abs(g).max()), jax.grad(loss)(params))
     # Under batch normalisation the bias before it has no effect, up to rounding.
     silent = [n for n in jax.tree.leaves(norms) if n == 0]
@@ -51,9 +58,10 @@ def test_shapes_state_and_gradients(name, batch_norm):
 @pytest.mark.parametrize(("name", "batch_norm"), CASES)
 def test_evaluation_uses_the_statistics_that_it_says(name, batch_norm):
     model, params, state = _model(name, batch_norm, **SMALL.get(name, {}))
-    by_batch = model.batch_apply(params, state, INPUTS)
-    by_average = model.average_apply(params, state, INPUTS)
-    trained, _ = model.train_apply(params, state, INPUTS, KEY)
+    inputs = _inputs(name)
+    by_batch = model.batch_apply(params, state, inputs)
+    by_average = model.average_apply(params, state, inputs)
+    trained, _ = model.train_apply(params, state, inputs, KEY)
     np.testing.assert_allclose(by_batch, trained, atol=1e-6)
     assert bool(jnp.allclose(by_batch, by_average)) != batch_norm
 

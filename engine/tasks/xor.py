@@ -8,6 +8,7 @@ plateaus are saddles, Sprinkhuizen-Kuyper and Boers (1996), Neural Computation 8
 """
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..arms.arm import Arm
@@ -28,11 +29,12 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
 
 
 def build(arm: Arm, data: Data) -> Task:
-    """Returns the task of a resolved arm; raises InputError for another batch size."""
-    if arm.batch_size != len(_CASES):
-        raise InputError(f"batch_size={arm.batch_size}: expected {len(_CASES)} with dataset=xor, which is all of it")
+    """Returns the task of a resolved arm; raises InputError where a batch does not hold every case as often."""
+    times, rest = divmod(arm.batch_size, len(_CASES))
+    if rest:
+        raise InputError(f"batch_size={arm.batch_size}: expected a multiple of {len(_CASES)} with dataset=xor")
 
     def sample(data: Data, draw: jax.Array) -> Batch:
-        return Batch(data["loss_inputs"][0], data["loss_targets"][0])
+        return Batch(*(jnp.tile(data[f"loss_{kind}"][0], (times, 1)) for kind in ("inputs", "targets")))
 
     return half_square_task(draw_nothing, sample, data)

@@ -75,8 +75,8 @@ def test_the_exclusive_or_is_all_of_its_four_cases():
     # No linear function is better than the mean.
     inputs, targets = map(np.asarray, batch)
     assert np.linalg.lstsq(np.c_[inputs, np.ones(4)], targets, rcond=None)[1] == pytest.approx(4.0)
-    with pytest.raises(InputError, match="batch_size=8: expected 4 with dataset=xor"):
-        loaded(dataset="xor", batch_size=8)
+    with pytest.raises(InputError, match="batch_size=6: expected a multiple of 4 with dataset=xor"):
+        loaded(dataset="xor", batch_size=6)
 
 
 def test_images_are_given_back_flattened():
