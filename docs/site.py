@@ -17,7 +17,15 @@ from engine.commands.launcher import main
 from engine.commands.verbs import VERBS
 
 _ROOT = Path(__file__).parent.parent
-_PATTERNS = ("*.md", "docs/**/*.md", "docs/*.svg", "docs/*.py", "docs/tutorial/*.py", "benchmarks/*.md")
+_PATTERNS = (
+    "*.md",
+    "docs/**/*.md",
+    "docs/*.svg",
+    "docs/*.py",
+    "docs/tutorial/*.py",
+    "docs/trainers/*.py",
+    "benchmarks/*.md",
+)
 _OTHERS = ("LICENSE", "CITATION.cff")
 
 

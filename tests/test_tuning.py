@@ -62,7 +62,7 @@ def test_a_form_that_gives_wrong_numbers_is_not_tried(spec, monkeypatch):
 @pytest.mark.long
 def test_a_tuned_study_records_what_it_chose_and_keeps_it(monkeypatch, tmp_path, data_dir):
     tried = [Choice(2, 2, "direct"), Choice(4, 4, "patches")]
-    monkeypatch.setattr(tuning, "candidates", lambda platform: tried)
+    monkeypatch.setattr(tuning, "candidates", lambda platform, arm: tried)
     monkeypatch.setattr(processes, "call", lambda devices, cache, fn, *args: fn(*args))
     options = {"num_workers": 0, "data_dir": data_dir, "is_quiet": True, "has_report": False}
     cache = str(tmp_path / "cache")
