@@ -31,7 +31,6 @@ def place_of(given: Any) -> str:
         given: two arrays, the first of which can be several by name, or four with test arrays, or arrays by the names
             that such a file has; first axis: examples.
 
-
     Raises:
         InputError: it is something else, an array holds objects, or the file cannot be written.
     """

@@ -15,6 +15,11 @@ Options = Mapping[str, Any]
 MARGIN = Option("margin", float, 1.0, "distance beyond which the loss is 0", is_positive=True, maximum=1e6)
 
 
+def are_tokens(targets: np.ndarray | jax.Array) -> bool:
+    """Tells whether targets are a token at each position: rows of whole numbers."""
+    return targets.ndim > 1 and bool(jnp.issubdtype(targets.dtype, jnp.integer))
+
+
 class Targets(NamedTuple):
     """Training targets: numbers of classes `[num]`, tokens `[num, positions]`, or values `[num, num_outputs]`.
 
@@ -32,12 +37,12 @@ class Targets(NamedTuple):
     @property
     def are_tokens(self) -> bool:
         """Whether they are a token at each position."""
-        return self.array.ndim > 1 and np.issubdtype(self.array.dtype, np.integer)
+        return are_tokens(self.array)
 
     @property
     def shares(self) -> np.ndarray:
-        """Share of each class, `[num_outputs]`."""
-        counts = np.bincount(self.array, minlength=self.num_outputs)
+        """Share of each class, or of each token among those that are no padding, `[num_outputs]`."""
+        counts = np.bincount(self.array[self.array >= 0], minlength=self.num_outputs)
         return counts / counts.sum()
 
 

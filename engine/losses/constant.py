@@ -87,8 +87,8 @@ def _starts(loss: Loss, targets: Targets) -> list[np.ndarray]:
     """Returns constants near which the best one may be."""
     starts: list[np.ndarray] = [np.zeros(loss.num_outputs)]
     if targets.are_tokens:
-        counts = np.bincount(targets.array[targets.array >= 0], minlength=loss.num_outputs)
-        return [*starts, np.log(np.maximum(counts / counts.sum(), 1e-9))] if len(counts) == loss.num_outputs else starts
+        is_of_all = loss.num_outputs == targets.num_outputs
+        return [*starts, np.log(np.maximum(targets.shares, 1e-9))] if is_of_all else starts
     if not targets.are_classes and loss.num_outputs == targets.array.shape[1]:
         values = targets.array.astype(np.float64)
         starts += [values.mean(axis=0), np.median(values, axis=0)]

@@ -18,8 +18,7 @@ OPTIONS: tuple[Option, ...] = ()
 def make(targets: Targets, options: Options) -> Loss:
     """Returns the loss of outputs `[batch, positions, tokens]`; raises InputError where the targets are no tokens."""
     require_tokens("next_token", targets)
-    counts = np.bincount(targets.array[targets.array >= 0], minlength=targets.num_outputs)
-    shares = counts[counts > 0] / counts.sum()
+    shares = targets.shares[targets.shares > 0]
     return loss_of_tokens(targets.num_outputs, float(-np.sum(shares * np.log(shares))))
 
 

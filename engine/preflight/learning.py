@@ -11,7 +11,7 @@ from jax import lax
 
 from ..errors import InputError
 from ..lanes.least_cost import operations
-from ..losses import Loss, Targets
+from ..losses import Loss, Targets, are_tokens
 from ..losses.constant import best_constant
 from ..models.jaxpr import equations
 from .passes import Passes, run_once
@@ -102,11 +102,11 @@ def _is_loop(eqn: Any) -> bool:
 def loss_of_constant(passes: Passes) -> float:
     """Returns the loss of the best constant prediction of this batch; 0 where a chosen loss has none."""
     task, targets = passes.trainer.task, passes.batch.targets
-    are_tokens = targets.ndim > 1 and jnp.issubdtype(targets.dtype, jnp.integer)
-    if passes.trainer.arm.loss is not None or are_tokens:
+    is_of_tokens = are_tokens(targets)
+    if passes.trainer.arm.loss is not None or is_of_tokens:
         number = (
             task.num_outputs
-            if are_tokens
+            if is_of_tokens
             else targets.shape[1]
             if targets.ndim > 1
             else max(task.num_outputs, 1 + int(targets.max()))
@@ -120,6 +120,6 @@ def loss_of_constant(passes: Passes) -> float:
         best = jnp.log(jnp.maximum(jnp.bincount(targets, length=task.num_outputs) / len(targets), 1e-9))
     else:
         best = jnp.mean(targets, axis=0)
-    positions = targets.shape[1:] if are_tokens else ()
+    positions = targets.shape[1:] if is_of_tokens else ()
     outputs = jnp.broadcast_to(best, (len(targets), *positions, task.num_outputs))
     return float(jnp.mean(task.loss(outputs, targets)))

@@ -13,6 +13,7 @@ import numpy as np
 from ..arms.arm import Arm
 from ..lanes.host_batches import opened
 from ..lanes.spec import PoolSpec
+from ..losses import are_tokens
 from ..models import make_model, takes_tokens
 from ..models.initial import leaf_names
 from ..tasks import Batch, Task, build_task, first_batch
@@ -128,7 +129,7 @@ class Look(NamedTuple):
     def predicts_tokens(self) -> bool:
         """Whether the targets are tokens, one at each position."""
         targets = self.training.targets
-        return targets.ndim > 1 and targets.shape[1] > 1 and np.issubdtype(targets.dtype, np.integer)
+        return are_tokens(targets) and targets.shape[1] > 1
 
     @property
     def entered(self) -> list[Entering]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..arms.arm import Arm
 from ..errors import InputError, counted, one_line
+from ..losses import are_tokens
 from .parts import PARTS, PackedShape, pack, to_array
 from .reading import Reading
 from .splitting import HELD_OUT_FRACTION, arrays_of, near_one, split_rows, strata_of, stratified_choice
@@ -41,13 +42,14 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
     """Returns training, evaluation and held-out arrays, with inputs scaled as the arm says."""
     is_standardised = arm.target_scaling == "standard"
     targets = examples.targets
-    are_tokens = targets.ndim == 2 and np.issubdtype(targets.dtype, np.integer)
-    if targets.ndim == 2 and not is_standardised and not are_tokens:
+    if targets.ndim == 2 and not is_standardised and not are_tokens(targets):
         targets = _in_single_precision(targets)
     if len(targets) < 2:
         found = "1 example" if len(targets) else "no examples"
         raise InputError(f"{found}: expected at least one to train on and one to hold out")
-    strata = np.zeros(len(targets), int) if are_tokens else strata_of(targets) if targets.ndim == 2 else targets
+    strata = (
+        np.zeros(len(targets), int) if are_tokens(targets) else strata_of(targets) if targets.ndim == 2 else targets
+    )
     if examples.is_held_out is None:
         number = round(held_out_fraction(arm) * len(targets))
         held_out = stratified_choice(strata, number, "held_out")
@@ -146,8 +148,8 @@ def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
         size = f"{' and '.join(part.name for part in examples.parts.parts)}, together {size}"
     about = counted(len(examples.class_names), "class", "classes")
     if examples.targets.ndim == 2:
-        are_tokens = np.issubdtype(examples.targets.dtype, np.integer)
-        about = counted(examples.targets.shape[1], "token" if are_tokens else "value") + " to predict"
+        kind = "token" if are_tokens(examples.targets) else "value"
+        about = counted(examples.targets.shape[1], kind) + " to predict"
     return (
         f"{counted(len(examples.targets), 'example')} of {size} {'number' if size == '1' else 'numbers'}, {about}: "
         f"{num_training:,} to train on, {num_held_out:,} held out"
@@ -175,7 +177,7 @@ def _check_parts(targets: np.ndarray, held_out: np.ndarray, class_names: Sequenc
             f"of {counted(len(targets), 'example')} none is {part}: expected more examples, or a {flag} "
             f"--held_out_fraction"
         )
-    if targets.ndim == 2 and np.issubdtype(targets.dtype, np.integer):
+    if are_tokens(targets):
         if len(np.unique(training[training >= 0])) < 2:
             raise InputError("all tokens to train on are the same: there is nothing to learn")
         return

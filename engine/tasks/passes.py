@@ -11,7 +11,7 @@ from jax import lax
 
 from ..arms.arm import Arm
 from ..errors import InputError
-from ..losses import Targets, most_likely_is_right, next_token
+from ..losses import Targets, are_tokens, most_likely_is_right, next_token
 from .parts import shape_of
 from .task import Batch, Data, Task
 
@@ -28,7 +28,7 @@ def array_task(arm: Arm, data: Data) -> Task:
     if "labels" in data:
         _refuse_vocabulary(arm)
         return classification_task(data, arm.batch_size)
-    if np.issubdtype(data["targets"].dtype, np.integer):
+    if are_tokens(data["targets"]):
         return _token_task(arm, data)
     _refuse_vocabulary(arm)
     best = np.mean(np.asarray(data["targets"], np.float64), axis=0)

@@ -24,6 +24,13 @@ _MAX_JSON = 16 * 2**20
 _GROWTH = 2
 
 
+# Of files that are damaged, or of another form than they should have.
+_FAILURES = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError),
+    *(pa.ArrowException, csv.Error),
+)
+
+
 class Parts(NamedTuple):
     """A table to train on, and one that is held out where the data say so; names of classes by column."""
 
@@ -39,9 +46,7 @@ def reading_table() -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"the table cannot be read ({reason_of(error)})") from None
-    except csv.Error as error:
+    except _FAILURES as error:
         raise InputError(f"the table cannot be read ({reason_of(error)})") from None
 
 
