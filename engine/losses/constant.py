@@ -13,6 +13,8 @@ from . import Loss, Targets
 _MOST_NUMBERS = 2**22
 _SWEEPS = 4
 _FEW_OUTPUTS = 64
+# A loss that changes so much with the last digits of a constant is made of rounding, such as 0 / 0.
+_LAST_DIGITS, _MOST_CHANGE = 1e-9, 1e-3
 
 Mean = Callable[[np.ndarray], float]
 
@@ -23,7 +25,7 @@ def best_constant(loss: Loss, targets: Targets) -> np.ndarray:
     A quasi-Newton method goes down from several constants; then each output is searched by itself, because a loss with
     corners, as the absolute one, stops a gradient early.
 
-    Raises InputError where no constant has a finite loss.
+    Raises InputError where no constant has a finite loss, or rounding alone decides which is best.
     """
     from scipy.optimize import minimize, minimize_scalar
 
@@ -48,6 +50,9 @@ def best_constant(loss: Loss, targets: Targets) -> np.ndarray:
                 value, best = float(along.fun), np.concatenate([best[:i], [along.x], best[i + 1 :]])
         if before - value <= 1e-12 * abs(before):
             break
+    around = [mean(best * (1 + _LAST_DIGITS) + side) for side in (-_LAST_DIGITS, _LAST_DIGITS)]
+    if not all(abs(near - value) <= _MOST_CHANGE * abs(value) + _LAST_DIGITS for near in around):
+        raise InputError("rounding decides which constant output is best: expected a loss that constants have")
     return best
 
 

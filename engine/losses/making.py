@@ -1,6 +1,7 @@
 """Makes the loss of an arm: one of `LOSSES`, or a function of the user's."""
 
 import inspect
+import math
 import sys
 from typing import Any
 
@@ -19,6 +20,8 @@ from .registry import LOSSES
 # Of functions of the user's.
 OPTIONS: tuple[Option, ...] = ()
 _FEW = 3
+# Less is what rounding leaves of a constant that has no loss at all.
+_LEAST = 1e-12
 
 
 def choose_loss(arm: Arm) -> Arm:
@@ -54,7 +57,8 @@ def chance_of(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> flo
     """Returns the loss of the best constant, which is found on the training targets.
 
     It is taken on the training targets of classes, and of values on those by which runs are evaluated, so that who has
-    learned nothing else is at chance exactly. Raises InputError where it is no positive number.
+    learned nothing else is at chance exactly. NaN where a loss of the user's has no such thing: the best constant has
+    none, or one that is not above 0. Raises InputError where that is so of one of `LOSSES`.
     """
     if loss.chance is not None:
         return loss.chance
@@ -62,13 +66,15 @@ def chance_of(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> flo
         best = constant.best_constant(loss, targets)
         chance = constant.mean_loss(loss, best, targets if targets.are_classes else evaluated)
     except InputError as error:
-        raise InputError(f"loss={arm.loss}: {error}") from None
-    if not chance > 0:
-        raise InputError(
-            f"loss={arm.loss}: the best constant output has a mean loss of {chance:.3g}; expected one above 0, as "
-            f"losses are taken relative to it"
-        )
-    return chance
+        chance, reason = math.nan, str(error)
+    else:
+        reason = f"the best constant output has a mean loss of {chance:.3g}; expected one above 0, as losses are taken"
+        reason += " relative to it"
+    if chance > _LEAST:
+        return chance
+    if is_reference(str(arm.loss)):
+        return math.nan
+    raise InputError(f"loss={arm.loss}: {reason}")
 
 
 def _check(arm: Arm, loss: Loss, targets: Targets) -> None:

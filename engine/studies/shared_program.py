@@ -1,5 +1,6 @@
 """The compiled programs of a study: arms of one structure, with their data and the layout of their lanes."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from ..tasks.own_training import make_training
 from ..training.optimization import hyperparams, make_optimizer
 from ..training.optimizers.own import check_optimizer
 from ..training.probes.measuring import STEPS_AHEAD
+from ..training.untrained import untrained_level
 from ..user_code import is_reference
 from . import checks
 from .study import Study
@@ -90,9 +92,23 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
             _check_choices(arm, task, data)
         elif study.has_diagnostics(names):
             raise InputError(f"diagnostics look into a network, and trainer={arm.trainer} does not show its own")
+        if math.isnan(task.chance_loss):
+            data, notes = _with_level(arm, task, data, notes)
+            task = tasks.build_task(arm, data)
         checks.check_stream(study, names, arm, task)
         structures.append(Structure(names, arm, data, task, notes))
     return structures
+
+
+def _with_level(
+    arm: Arm, task: tasks.Task, data: dict[str, np.ndarray], notes: tuple[tasks.Note, ...]
+) -> tuple[dict[str, np.ndarray], tuple[tasks.Note, ...]]:
+    """Returns data and notes with the level of losses of which no constant tells it, from untrained runs."""
+    with models.refusing_own_failures(arm):
+        level = untrained_level(arm, task, data)
+    reason = "the trainer names no chance_loss" if arm.trainer is not None else "no constant output tells it"
+    note = tasks.Note(f"level of the losses: {level.words}, as {reason}", is_caution=True)
+    return {**data, "chance_loss": np.asarray(level.loss)}, (*notes, note)
 
 
 def _check_choices(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:

@@ -25,10 +25,6 @@ from .task import Data, Task
 
 OPTIONS: tuple[Option, ...] = ()
 _BROUGHT = ("dataset", "model", "optimizer", "schedule")
-# Seeds whose untrained losses tell the level, where the trainer does not.
-_NUM_STARTS = 16
-# Devices differ in the last digits, and the level must not.
-_DIGITS = 4
 # Filled in where the function takes them.
 _OF_ARM = ("learning_rate", "batch_size")
 _FUNCTIONS = ("init", "step", "evaluate")
@@ -132,20 +128,15 @@ def measured(found: Any) -> tuple[jax.Array, jax.Array | None]:
 
 
 def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> dict[str, np.ndarray]:
-    """Checks the functions of a resolved arm's trainer, and returns the level of its losses as its only array."""
+    """Checks the functions of a resolved arm's trainer; returns the level of its losses where it names one."""
     _check(arm)
     training = make_training(arm, arm.learning_rate)
-    if training.chance_loss is None:
-        level = _untrained_loss(arm, training)
-        reading.caution(
-            f"level of the losses: {level:g}, the median of {_NUM_STARTS} untrained runs, as the trainer names no "
-            f"chance_loss"
-        )
-    else:
-        level = _number(arm, "chance_loss", training.chance_loss)
     steps = training.steps_per_epoch
     if steps is not None and not (_number(arm, "steps_per_epoch", steps) >= 1 and float(steps).is_integer()):
         raise InputError(f"trainer={arm.trainer}: steps_per_epoch is {steps}; expected a whole number of at least 1")
+    if training.chance_loss is None:
+        return {}
+    level = _number(arm, "chance_loss", training.chance_loss)
     if not (math.isfinite(level) and level > 0):
         raise InputError(
             f"trainer={arm.trainer}: the loss of what has learned nothing is {level:g}; expected a number above 0, as "
@@ -165,7 +156,7 @@ def build(arm: Arm, data: Data) -> Task:
         draw=draw_keys,
         sample=never,
         loss=never,
-        chance_loss=float(data["chance_loss"]),
+        chance_loss=float(data.get("chance_loss", math.nan)),
         example_shape=(),
         num_outputs=1,
         steps_per_epoch=None if training.steps_per_epoch is None else int(training.steps_per_epoch),
@@ -177,15 +168,6 @@ def _number(arm: Arm, name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(f"trainer={arm.trainer}: {name} is {type(value).__name__}; expected one number") from None
-
-
-def _untrained_loss(arm: Arm, training: Training) -> float:
-    def each(seed: jax.Array) -> jax.Array:
-        return measured(training.evaluate(training.init(random_streams.root_key(seed))))[0]
-
-    with random_streams.on_cpu():
-        losses = _calling(arm, "fails", lambda: jax.jit(jax.vmap(each))(np.arange(_NUM_STARTS, dtype=np.uint32)))
-    return float(f"{float(np.median(losses)):.{_DIGITS}g}")
 
 
 def _check(arm: Arm) -> None:

@@ -40,7 +40,7 @@ class Task(NamedTuple):
             which depends on the key and the step alone. The number of steps is static and divides the first step.
         sample: from (data, the draw of one step) to a `Batch`.
         loss: from (outputs, targets) to the loss of each example, in nats for classification.
-        chance_loss: loss of the best constant prediction.
+        chance_loss: loss of the best constant prediction; NaN where none tells it, until it is measured.
         num_positions: outputs are `[batch, num_positions, num_outputs]`; `None` where they are `[batch, num_outputs]`.
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
         steps_per_epoch: `None` where every example is fresh.
@@ -114,7 +114,9 @@ def _with_loss(task: Task, arm: Arm, data: Data) -> Task:
     targets = Targets(array, task.num_outputs)
     evaluated = Targets(of_loss.reshape(-1, *array.shape[1:]), task.num_outputs)
     loss = make_loss(arm, targets)
-    chance = chance_of(arm, loss, targets, evaluated)
+    # Where no constant tells the level, it was measured and stands beside the arrays.
+    measured = data.get("chance_loss")
+    chance = chance_of(arm, loss, targets, evaluated) if measured is None else float(measured)
     return task._replace(loss=loss.of_examples, correct=loss.correct, num_outputs=loss.num_outputs, chance_loss=chance)
 
 

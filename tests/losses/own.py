@@ -26,6 +26,18 @@ def at_zero(outputs, targets):
     return jnp.mean((outputs - 1) ** 2, axis=-1) - 2
 
 
+def uncorrelated(outputs, targets):
+    """Has no value for a constant: one minus the correlation over the batch, the same for all of its examples."""
+    outputs, targets = outputs - outputs.mean(axis=0), targets - targets.mean(axis=0)
+    correlation = (outputs * targets).mean() / jnp.sqrt((outputs**2).mean() * (targets**2).mean())
+    return jnp.full(len(outputs), 1 - correlation)
+
+
+def far_apart(outputs, targets):
+    """Is least for a constant, where it is 0, and with larger outputs the worse: what starts small is near it."""
+    return jnp.sum((outputs - jnp.roll(outputs, 1, axis=0)) ** 2, axis=-1)
+
+
 number = 3
 
 

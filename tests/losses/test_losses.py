@@ -1,5 +1,7 @@
 """Losses: known values, chance levels against closed forms, what does not fit, and how they are trained on."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,9 @@ from scipy import special
 from engine import Arm, InputError
 from engine.losses import Targets
 from engine.losses.making import chance_of, make_loss
-from engine.studies.study import resolve_arm
+from engine.studies.expand import expand
+from engine.studies.shared_program import SharedProgram
+from engine.studies.study import Study, resolve_arm
 from engine.tasks import build_task
 from tests.conftest import drain, runs_of
 
@@ -154,7 +158,7 @@ def test_gradients_are_finite_far_out(name):
         (LABELS, {"label_smoothing": 0.1}, "label_smoothing=0.1 has no effect with loss=that of the data"),
         (VALUES, {"loss": f"{OWN}:per_batch"}, r"returns float32 of shape \[\].*a number for each example"),
         (VALUES, {"loss": f"{OWN}:raising"}, r"fails with outputs \[3, 2\]: .* \(own.py, line \d+\)"),
-        (VALUES, {"loss": f"{OWN}:at_zero"}, "best constant output has a mean loss of -2; expected one above 0"),
+        (np.ones_like(VALUES), {"loss": "squared"}, "best constant output has a mean loss of 0; expected one above 0"),
         (VALUES, {"loss": f"{OWN}:number"}, "is no function"),
         (VALUES, {"loss": f"{OWN}:cubik"}, "did you mean 'cubic'"),
     ],
@@ -165,9 +169,35 @@ def test_what_does_not_fit_is_refused_in_one_line(array, fields, words):
     assert "\n" not in str(refused.value)
 
 
-def test_a_loss_without_bound_is_refused():
-    with pytest.raises(InputError, match="best constant output has a mean loss of -"):
-        _chance(VALUES, loss=f"{OWN}:unbounded")
+@pytest.mark.parametrize("name", ["unbounded", "at_zero", "uncorrelated", "far_apart"])
+def test_a_constant_tells_no_level_of_some_losses(name):
+    assert np.isnan(_chance(VALUES, loss=f"{OWN}:{name}"))
+
+
+def _program(name: str, tmp_path: Path, **fields: object) -> SharedProgram:
+    inputs = np.random.default_rng(1).normal(size=(301, 6)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", inputs=inputs, targets=inputs[:, :2])
+    about = {"dataset": "arrays", "dataset_dir": str(tmp_path / "data.npz"), "init": "he", "dense_widths": (32,)}
+    arm = Arm(model="mlp", loss=f"{OWN}:{name}", **{**about, **fields})  # type: ignore[arg-type]
+    return expand(Study(name="own", arms={"one": arm}, seeds=1, horizon=200), "cpu").programs[0]
+
+
+def test_the_level_is_that_of_untrained_networks_where_no_constant_tells_it(tmp_path):
+    """What has not seen the targets correlates with them by chance, of either sign."""
+    program = _program("uncorrelated", tmp_path)
+    assert program.chance_loss == pytest.approx(1.0, abs=0.1)
+    [note] = [one.words for one in program.notes if "level" in one.words]
+    assert f"{program.chance_loss:g}, the median of 16 untrained runs (" in note
+    assert note.endswith("as no constant output tells it")
+    # The bits of a level are those of its arm, whatever else the study has.
+    assert program.spec.data["chance_loss"] == program.chance_loss
+    assert _program("uncorrelated", tmp_path).fingerprint == program.fingerprint
+
+
+@pytest.mark.parametrize("name", ["unbounded", "at_zero"])
+def test_a_level_that_is_not_above_zero_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match=r"untrained runs have losses down to -.*add a constant"):
+        _program(name, tmp_path, init="normal", init_scale=1e-3)
 
 
 def test_a_task_with_a_loss_of_its_own_keeps_it():

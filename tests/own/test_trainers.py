@@ -96,7 +96,7 @@ def test_arguments_are_swept():
         ("other_type", r"step turns \['n'\] from int32\[\] into float32\[\]"),
         ("only_state", r"step returns \w+: expected \(state, loss\)"),
         ("losses", r"step returns float32\[2\] for a loss: expected one floating-point number"),
-        ("below", "what has learned nothing is -1; expected a number above 0"),
+        ("below", "untrained runs have losses down to -1; expected numbers above 0"),
         ("incomplete", r"returns dict: expected engine.Training\(init, step, evaluate\)"),
         ("raising", r"fails in init: KeyError: 'pear' \(trainers.py, line \d+\)"),
         ("empty", "init returns no array"),
