@@ -8,17 +8,18 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import InputError, did_you_mean, one_line, unknown_name
+from .errors import InputError, did_you_mean, one_line, told, unknown_name
 
 Place = str | os.PathLike[str]
 # Seconds after which code that has not returned is named: the largest networks are traced in less.
@@ -178,6 +179,26 @@ def where(error: BaseException, folder_of: str) -> str:
         if _is_own(Path(file), Path(folder_of).parent):
             return f" ({Path(file).name}, line {line})"
     return found
+
+
+def line_of(error: BaseException, function: Any) -> str:
+    """Says which line of the user's code, by the place of a function, an exception went through last."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return where(error, code.co_filename) if code is not None else ""
+
+
+def traced(who: str, function: Callable[..., Any], *shapes: Any) -> Any:
+    """Returns the shapes that a function of the user's gives; raises InputError, of `who` and its line, if it fails."""
+    # Nothing else here needs JAX, and help should come at once.
+    import jax
+
+    try:
+        return jax.eval_shape(function, *shapes)
+    except Exception as error:
+        given = " and ".join(str([*one.shape]) for one in shapes if one.shape)
+        raise InputError(
+            f"{who} fails with arrays of shape {given}: {told(error)}{line_of(error, function)}"
+        ) from error
 
 
 @contextlib.contextmanager

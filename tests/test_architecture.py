@@ -15,6 +15,7 @@ FLOW = (
     "outcomes",
     "arms",
     "losses",
+    "metrics",
     "tasks",
     "models",
     "training",

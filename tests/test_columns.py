@@ -86,6 +86,9 @@ def _rows() -> dict[str, dict[str, Any]]:
         "regression": outcome_row(_finished(FALL, 4, **without), H, settings, "break"),
         "failed": failed_row(_finished(FLAT, 5).run, H),
     }
+    measured = {"curves": {"loss": FALL, "accuracy": 1 - FALL / H, "metric": FALL}}
+    inspected = {**_finished(FALL, 7).inspected, "held_out_metric": FALL[[0, -1]]}
+    found["metric"] = outcome_row(_finished(FALL, 7, **measured, inspected=inspected), H, settings, "break")
     fork = {"fork_step": 110, "fork_order_seed": 2**31, "average_loss": FALL[[0, -1]]}
     dead = {"name": "dead_share", "layer": None, "values": [0.5, None]}
     absent = {"name": "below_epsilon", "layer": None, "values": None}
@@ -125,6 +128,7 @@ def test_a_column_is_null_where_its_documentation_says_so(name):
         "for networks without any": is_null.keys() - {"fork"},
         "unless it was read from a log": is_null.keys(),
         "without `--diagnostics`": is_null.keys() - {"fork"},
+        "without `--metric`": is_null.keys() - {"metric"},
     }
     said = set().union(*(kinds for claim, kinds in expected.items() if claim in words))
     assert (words == "never") == (not said)
@@ -169,7 +173,7 @@ def test_other_tools_read_the_same_columns_types_and_values(file, place):
     names = store.OUTCOME_SCHEMA.names if "outcomes" in file else store.ROW_SCHEMA.names
     paths = sorted((place / "runs" / "kick_in").glob(file))
     expected = pa.concat_tables(pa.parquet.read_table(one) for one in paths).to_pylist()
-    assert len(expected) == 11
+    assert len(expected) == len(ROWS) + 3
 
     polars = pl.read_parquet(path)
     kinds = {name: str(dtype) for name, dtype in polars.schema.items()}
@@ -217,4 +221,4 @@ def test_the_snippets_give_the_same_onsets_and_points(place, monkeypatch):
     assert found[0] == found[1] == found[2]
     onset = ROWS["broke"]["onset_step"]
     assert found[0][0] == [("forked", onset), ("plain", onset)]
-    assert len(found[0][1]) == 81 * 9 + 1
+    assert len(found[0][1]) == 81 * 10 + 1

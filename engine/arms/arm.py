@@ -57,6 +57,12 @@ class Arm:
         "returns [batch]",
         unset="cross-entropy for classes, squared error for values, or what belongs to the data",
     )
+    metric: str | None = option(
+        None,
+        "what is measured besides the loss and accuracy: a name, or path/to/file.py:NAME for your own function of "
+        "outputs [examples, outputs] and targets, which returns a number",
+        unset="nothing",
+    )
     optimizer: str = option(
         "adam",
         "optimiser: a name, or path/to/file.py:NAME for your own function of a learning rate, which returns an optax "
@@ -171,7 +177,10 @@ def fill_in(arm: Arm) -> Arm:
             filled[name] = value
     for name, value in arm.options.items():
         if name not in filled and not _is_off(all_options()[name], value):
-            owner = ", ".join(f"{kind}={getattr(arm, kind) or 'that of the data'}" for kind in kinds_of(name))
+            owner = ", ".join(
+                f"{kind}={getattr(arm, kind) or ('none' if kind == 'metric' else 'that of the data')}"
+                for kind in kinds_of(name)
+            )
             raise InputError(f"{name}={value!r} has no effect with {owner}: leave it out, or choose what uses it")
     return arm.replace(options=filled)
 

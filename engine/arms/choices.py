@@ -4,6 +4,7 @@ A choice is one module with `OPTIONS`, a tuple of `Option`, and one line in the 
 """
 
 import functools
+from collections.abc import Iterator
 
 from ..registry import Registry, resolve
 from ..user_code import is_reference
@@ -17,11 +18,13 @@ _TABLES = {
     "optimizer": ".training.registry:OPTIMIZERS",
     "schedule": ".training.registry:SCHEDULES",
     "loss": ".losses.registry:LOSSES",
+    "metric": ".metrics.registry:METRICS",
 }
 # Options of what is the user's own.
 _OWN = {
     "model": ".models.building:OPTIONS",
     "loss": ".losses.making:OPTIONS",
+    "metric": ".metrics.making:OPTIONS",
     "optimizer": ".training.optimizers.own:OPTIONS",
 }
 KINDS = tuple(_TABLES)
@@ -42,7 +45,7 @@ def options_of(kind: str, name: str) -> dict[str, Option]:
 
 def kinds_of(option: str) -> list[str]:
     """Returns the kinds of which some choice owns an option of that name."""
-    return [kind for kind in KINDS if any(option in options_of(kind, name) for name in table_of(kind))]
+    return [kind for kind in KINDS if any(option == one.name for one in _declared(kind))]
 
 
 @functools.cache
@@ -50,7 +53,14 @@ def all_options() -> dict[str, Option]:
     """Returns one declaration of each option that any choice owns; choices may have other defaults."""
     found: dict[str, Option] = {}
     for kind in KINDS:
-        for choice in table_of(kind):
-            for name, option in options_of(kind, choice).items():
-                found.setdefault(name, option)
+        for option in _declared(kind):
+            found.setdefault(option.name, option)
     return found
+
+
+def _declared(kind: str) -> Iterator[Option]:
+    """Yields the options of all choices of a kind, and last those of what is the user's own."""
+    for choice in table_of(kind):
+        yield from options_of(kind, choice).values()
+    if kind in _OWN:
+        yield from resolve(_OWN[kind])

@@ -53,7 +53,7 @@ def print_choices(experiments: Registry, folders: Iterable[Path]) -> None:
             print("  your own: --model=path/to/file.py:NAME or --model=package.module:NAME")
         if registry is TASKS:
             print("  any other name of tensorflow-datasets: pip install 'plateau-engine[data]', or [tf] to prepare it")
-    for kind in ("loss", "optimizer", "schedule", "init"):
+    for kind in ("loss", "metric", "optimizer", "schedule", "init"):
         print(f"\n{kind}\n  {', '.join(table_of(kind))}")
     for name in ("activation", "augment"):
         print(f"\n{name}\n  {', '.join(find_option(name).names)}")

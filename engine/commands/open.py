@@ -77,9 +77,9 @@ class Results:
         """Returns the curves of the repetitions of an arm.
 
         Args:
-            metric: `loss` or `accuracy` on the fixed evaluation set; `held_out_loss`, `held_out_accuracy` or
-                `average_loss` (with running averages), which are measured less often; or `batch_loss`, of every
-                mini-batch before its update.
+            metric: `loss`, `accuracy` or `metric` (that of the arm) on the fixed evaluation set; `held_out_loss`,
+                `held_out_accuracy`, `held_out_metric` or `average_loss` (with running averages), which are measured
+                less often; or `batch_loss`, of every mini-batch before its update.
 
         Returns:
             `steps` `[num_points]`, `values` `[num_seeds, num_points]`, NaN where a run was not measured, and the `seed`

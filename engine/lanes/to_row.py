@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 
 from ..outcomes import FAILED, DetectorSettings, event_code
-from ..outcomes.curve_columns import accuracy_columns, columns_of_break
+from ..outcomes.curve_columns import MEASURED, columns_of_break, levels
 from ..outcomes.event import Event
 from .runs import FinishedRun, Run, seed_columns
 
 
 def outcome_row(finished: FinishedRun, chance_loss: float, detector: DetectorSettings, event: Event) -> dict[str, Any]:
     """Detects the outcome of a finished run that waits for an event, and returns its row."""
-    held_out = finished.inspected.get("held_out_accuracy")
+    held_out = {name: finished.inspected.get(f"held_out_{name}") for name in MEASURED}
     find = _break_columns if event == Event.BREAK else _hit_columns
     return {
         **seed_columns(finished.run),
         "chance_loss": chance_loss,
-        "end_held_out_accuracy": None if held_out is None else held_out[-1],
+        **{f"end_held_out_{name}": None if curve is None else curve[-1] for name, curve in held_out.items()},
         "steps": finished.steps,
         "batch_loss": finished.batch_loss,
         **finished.curves,
@@ -69,5 +69,5 @@ def _hit_columns(finished: FinishedRun, chance_loss: float, detector: DetectorSe
         "is_diverged_later": status == "broke" and has_diverged,
         "num_breaks": 0,
         "end_loss": float(finished.curves["loss"][-1]) if len(finished.steps) else None,
-        **accuracy_columns(finished.steps, finished.curves.get("accuracy"), None, detector),
+        **levels(finished.steps, finished.curves, None, detector),
     }

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..outcomes import DetectorSettings
-from ..outcomes.curve_columns import accuracy_columns, columns_of_break
+from ..outcomes.curve_columns import columns_of_break, levels
 from ..outcomes.event import Event
 from ..outcomes.smoothing import measure_noise, running_median
 from ..store import KINDS, SCHEMA_VERSION, Row, provenance
@@ -110,7 +110,11 @@ def _row(arm: str, seed: int, curve: LoggedCurve, chance_loss: float, detector: 
         "run_name": curve.run,
         "chance_loss": chance_loss,
         **found,
-        **({} if accuracy is None else accuracy_columns(*accuracy, found["onset_step"], detector)),
+        **(
+            {}
+            if accuracy is None
+            else levels(accuracy.steps, {"accuracy": accuracy.values}, found["onset_step"], detector)
+        ),
         "steps": steps,
         "loss": loss,
         "accuracy": accuracy.values if accuracy is not None and np.array_equal(accuracy.steps, steps) else None,

@@ -45,6 +45,13 @@ class Targets(NamedTuple):
         counts = np.bincount(self.array[self.array >= 0], minlength=self.num_outputs)
         return counts / counts.sum()
 
+    def shapes(self, number: int, num_outputs: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        """Returns the shapes of outputs and targets of a number of examples, for functions of the user's."""
+        positions = self.array.shape[1:] if self.are_tokens else ()
+        outputs = jax.ShapeDtypeStruct((number, *positions, num_outputs), jnp.float32)
+        dtype = jnp.int32 if self.are_classes or self.are_tokens else jnp.float32
+        return outputs, jax.ShapeDtypeStruct((number, *self.array.shape[1:]), dtype)
+
 
 class Loss(NamedTuple):
     """A loss.

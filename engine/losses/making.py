@@ -1,17 +1,15 @@
 """Makes the loss of an arm: one of `LOSSES`, or a function of the user's."""
 
-import inspect
 import math
 import sys
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from .. import user_code
 from ..arms.arm import Arm
 from ..arms.options import Option
-from ..errors import InputError, told
+from ..errors import InputError
 from ..registry import fingerprint_sources
 from ..user_code import is_reference
 from . import Loss, Targets, constant, most_likely_is_right
@@ -79,16 +77,8 @@ def chance_of(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> flo
 
 def _check(arm: Arm, loss: Loss, targets: Targets) -> None:
     """Raises InputError where a function of the user's cannot be traced, or returns something else than losses."""
-    positions = targets.array.shape[1:] if targets.are_tokens else ()
-    outputs = jax.ShapeDtypeStruct((_FEW, *positions, loss.num_outputs), jnp.float32)
-    dtype = jnp.int32 if targets.are_classes or targets.are_tokens else jnp.float32
-    of_targets = jax.ShapeDtypeStruct((_FEW, *targets.array.shape[1:]), dtype)
-    try:
-        found: Any = jax.eval_shape(loss.of_examples, outputs, of_targets)
-    except Exception as error:
-        words = told(error)
-        place = user_code.where(error, inspect.getfile(inspect.unwrap(loss.of_examples)))
-        raise InputError(f"loss={arm.loss} fails with outputs {list(outputs.shape)}: {words}{place}") from error
+    outputs, of_targets = targets.shapes(_FEW, loss.num_outputs)
+    found: Any = user_code.traced(f"loss={arm.loss}", loss.of_examples, outputs, of_targets)
     shape = getattr(found, "shape", None)
     if shape != (_FEW,) or not jnp.issubdtype(found.dtype, jnp.floating):
         what = type(found).__name__ if shape is None else f"{found.dtype} of shape {list(shape)}"

@@ -20,7 +20,7 @@ from ..errors import InputError, one_line, unknown_name
 from ..tasks.parts import PackedShape
 from ..user_code import is_reference, load, where
 from .adapting import TAKEN, adapted, described, is_made, is_pair, parameters_of, refuse_tensorflow
-from .model import Model, handing_tokens
+from .model import Model, handing_tokens, with_auxiliary
 
 OPTIONS = (
     Option(
@@ -32,6 +32,16 @@ OPTIONS = (
         minimum=0,
         maximum=1,
         is_open=True,
+    ),
+    Option(
+        "auxiliary_weight",
+        float,
+        None,
+        "weight in training of the mean loss of every further output, where your network returns several; 0 leaves "
+        "them out",
+        unset="one output is expected",
+        minimum=0,
+        maximum=1e6,
     ),
 )
 
@@ -47,10 +57,12 @@ _NOT_TYPED = ("parent", "name", "rngs", "key")
 def user_model(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:
     """Returns the network that the arm's reference names or makes; raises InputError where it cannot."""
     model = user_model_as_written(arm, example_shape, num_outputs)
+    if arm.dropout is not None:
+        model = model._replace(train_apply=model.quiet_apply)
+    if arm.auxiliary_weight is not None:
+        model = with_auxiliary(model)
     # Of several inputs each has its type.
-    if not isinstance(example_shape, PackedShape):
-        model = handing_tokens(model)
-    return model if arm.dropout is None else model._replace(train_apply=model.quiet_apply)
+    return model if isinstance(example_shape, PackedShape) else handing_tokens(model)
 
 
 def user_model_as_written(arm: Arm, example_shape: tuple[int, ...], num_outputs: int) -> Model:

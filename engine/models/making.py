@@ -1,6 +1,6 @@
 """Makes the network of an arm, and checks that it fits its inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from .adapting import described
 from .building import user_failure, user_model, user_model_as_written
 from .initial import AS_WRITTEN
 from .jaxpr import equations
-from .model import Model, handing_tokens, wants_whole_numbers
+from .model import MAIN_OUTPUTS, Model, handing_tokens, wants_whole_numbers
 from .registry import MODELS
 
 # Batch size with which shapes are found: with 1, a lost batch axis would not show.
@@ -120,6 +120,24 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int, num_po
         raise _misfit(arm, where, error) from error
     if is_empty:
         raise InputError(f"model={arm.model} {where}: nothing of the input is left after pooling")
+    _check_params(arm, model, params)
+    try:
+        outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
+        evaluated = [jax.eval_shape(f, params, state, example) for f in (model.batch_apply, model.average_apply)]
+    except Exception as error:
+        raise _misfit(arm, where, error) from error
+    for found in (outputs, *evaluated):
+        _check_outputs(arm, found, (_FEW, *([] if num_positions is None else [num_positions]), num_outputs))
+    if arm.auxiliary_weight and not jax.eval_shape(model.auxiliary, params, state, example, key):  # type: ignore[arg-type]
+        raise InputError(
+            f"auxiliary_weight={arm.auxiliary_weight:g} has no effect with model={arm.model}, which gives no further "
+            f"output of the same shape in training: leave it out"
+        )
+    _check_state(arm, state, new_state)
+
+
+def _check_params(arm: Arm, model: Model, params: Any) -> None:
+    """Raises InputError where a network has nothing to train, or nothing that can be trained here."""
     if not jax.tree.leaves(params):
         raise InputError(f"model={arm.model} has no parameters: there is nothing to train")
     for leaf in jax.tree.leaves(params):
@@ -131,14 +149,6 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int, num_po
             f"keras.config.set_dtype_policy('mixed_bfloat16') at the top of its file chooses it"
         )
     _check_memory(arm, params)
-    try:
-        outputs, new_state = jax.eval_shape(model.train_apply, params, state, example, key)
-        evaluated = [jax.eval_shape(f, params, state, example) for f in (model.batch_apply, model.average_apply)]
-    except Exception as error:
-        raise _misfit(arm, where, error) from error
-    for found in (outputs, *evaluated):
-        _check_outputs(arm, found, (_FEW, *([] if num_positions is None else [num_positions]), num_outputs))
-    _check_state(arm, state, new_state)
 
 
 def _check_state(arm: Arm, state: Any, new_state: Any) -> None:
@@ -176,7 +186,17 @@ def _misfit(arm: Arm, where: str, error: Exception) -> InputError:
 
 def _check_outputs(arm: Arm, outputs: Any, shape: tuple[int, ...]) -> None:
     if not hasattr(outputs, "shape"):
-        raise InputError(f"model={arm.model} returns {described(outputs)}: expected one array of outputs")
+        if isinstance(outputs, Mapping) and not outputs.keys() & {*MAIN_OUTPUTS}:
+            names = ", ".join(map(repr, outputs))
+            raise InputError(
+                f"model={arm.model} returns a dictionary of {names}: expected one array of outputs, or one called "
+                f"{' or '.join(MAIN_OUTPUTS)} among them"
+            )
+        hint = ""
+        if isinstance(outputs, (tuple, list, Mapping)):
+            hint = ": --auxiliary_weight=0 takes the first of them alone, or that called logits, outputs or out"
+            hint += ", and another weight adds the loss of the others in training"
+        raise InputError(f"model={arm.model} returns {described(outputs)}: expected one array of outputs{hint}")
     if tuple(outputs.shape) != shape:
         found = ("batch", *outputs.shape[1:]) if outputs.shape[:1] == shape[:1] else outputs.shape
         each = "one for each class or target" if len(shape) == len(("batch", "output")) else "one for each token"

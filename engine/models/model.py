@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -26,6 +26,9 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "sigmoid": jax.nn.sigmoid,
 }
 
+
+# Names of the output that the loss is of, where a network gives a dictionary.
+MAIN_OUTPUTS = ("logits", "outputs", "out")
 
 # Modules whose kernels of three axes are `[inputs, heads, units]`.
 _PROJECTIONS = ("query", "key", "value")
@@ -51,6 +54,7 @@ class Model(NamedTuple):
     library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
     shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in. `penalty` goes
     from what `train_apply` takes to what layers add to the loss in training, a scalar; `None` where they add nothing.
+    `auxiliary` goes from the same to further outputs in training, each as `[batch, …]` as the outputs; `None` for none.
     `are_whole` tells, where arithmetic is in half precision, that the inputs are whole numbers, or some of them.
     """
 
@@ -63,6 +67,7 @@ class Model(NamedTuple):
     fans: Fans = fans_of
     library: str = "Flax"
     penalty: Callable[[Any, Any, jax.Array, jax.Array], jax.Array] | None = None
+    auxiliary: Callable[[Any, Any, jax.Array, jax.Array], list[jax.Array]] | None = None
     are_whole: bool = False
 
 
@@ -92,6 +97,46 @@ def with_applies(model: Model, change: Callable[[Callable[..., Any]], Callable[.
     )
 
 
+def with_auxiliary(model: Model) -> Model:
+    """Returns a network that gives its first or main output, and further ones of its shape as `auxiliary`.
+
+    The main one of a dictionary has one of the names in `MAIN_OUTPUTS`.
+    """
+
+    def outputs_only(apply: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args: outputs_of(apply(*args))[0]
+
+    def with_state(apply: Callable[..., Any]) -> Callable[..., Any]:
+        def applied(*args: Any) -> tuple[Any, Any]:
+            outputs, state = apply(*args)
+            return outputs_of(outputs)[0], state
+
+        return applied
+
+    return model._replace(
+        train_apply=with_state(model.train_apply),
+        quiet_apply=with_state(model.quiet_apply),
+        batch_apply=outputs_only(model.batch_apply),
+        average_apply=outputs_only(model.average_apply),
+        auxiliary=lambda *args: outputs_of(model.train_apply(*args)[0])[1],
+    )
+
+
+def outputs_of(found: Any) -> tuple[Any, list[jax.Array]]:
+    """Returns the main one of what a network gives, and all further arrays of its shape."""
+    if isinstance(found, Mapping):
+        name = next((name for name in MAIN_OUTPUTS if name in found), None)
+        if name is None:
+            return found, []
+        main, others = found[name], [value for key, value in found.items() if key != name]
+    elif isinstance(found, (tuple, list)) and found:
+        main, *others = found
+    else:
+        return found, []
+    shape = getattr(main, "shape", None)
+    return main, [leaf for leaf in jax.tree.leaves(others) if getattr(leaf, "shape", ()) == shape]
+
+
 def wants_whole_numbers(error: Exception) -> bool:
     """Tells whether an error says that something takes whole numbers only, as `nn.Embed` and indices do."""
     return isinstance(error, (TypeError, ValueError)) and "integer" in str(error)
@@ -112,8 +157,8 @@ def handing_tokens(model: Model) -> Model:
         return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
 
     init = lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs)  # noqa: E731
-    penalty = None if model.penalty is None else applied(model.penalty)
-    return with_applies(model._replace(init=init, penalty=penalty), applied)
+    penalty, auxiliary = (None if one is None else applied(one) for one in (model.penalty, model.auxiliary))
+    return with_applies(model._replace(init=init, penalty=penalty, auxiliary=auxiliary), applied)
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _OUTCOME_FIELDS = [
     ("best_minus_end", pa.float64()),
     ("steps_run", pa.int64()),
     ("run_name", pa.string()),
+    *_columns(pa.float64(), "onset_metric", "end_metric", "end_held_out_metric"),
 ]
 _CURVE_FIELDS = [
     ("steps", pa.list_(pa.int64())),
@@ -44,15 +45,18 @@ _CURVE_FIELDS = [
     *_columns(pa.list_(pa.float32()), "held_out_loss", "held_out_accuracy", "average_loss", "batch_loss"),
     ("diagnostics_steps", pa.list_(pa.int64())),
     ("diagnostics", pa.list_(_SERIES)),
+    *_columns(pa.list_(pa.float32()), "metric", "held_out_metric"),
 ]
 OUTCOME_SCHEMA = pa.schema(_OUTCOME_FIELDS)
 ROW_SCHEMA = pa.schema(_OUTCOME_FIELDS + _CURVE_FIELDS)
+# Columns that a part which is read need not have: there were no metrics when it was written.
+METRIC_COLUMNS = tuple(name for name in ROW_SCHEMA.names if name.endswith("metric"))
 CURVE_NAMES = tuple(name for name, _ in _CURVE_FIELDS)
 
 # The column that holds the steps of a metric; None: its values are those of mini-batches 0, 1, 2, …
 CURVE_STEPS: dict[str, str | None] = {
-    **dict.fromkeys(("loss", "accuracy"), "steps"),
-    **dict.fromkeys(("held_out_loss", "held_out_accuracy", "average_loss"), "inspected_steps"),
+    **dict.fromkeys(("loss", "accuracy", "metric"), "steps"),
+    **dict.fromkeys(("held_out_loss", "held_out_accuracy", "average_loss", "held_out_metric"), "inspected_steps"),
     "batch_loss": None,
 }
 

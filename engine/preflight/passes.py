@@ -167,18 +167,17 @@ def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
 
     def loss(params: Any) -> jax.Array:
         # The noise is that of the step, whose gradient it is held against.
-        noisy, _ = train_apply(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
-        total = jnp.mean(trainer.task.loss(noisy, batch.targets))
-        if trainer.penalty is not None:
-            total += trainer.penalty(params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step))
-        return total
+        given = params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step)
+        losses_of = lambda outputs: trainer.task.loss(outputs, batch.targets)  # noqa: E731
+        total = jnp.mean(losses_of(train_apply(*given)[0]))
+        return total + trainer.added_loss(*given, losses_of) if trainer.adds_loss else total
 
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {
         "lost": _lost(params, parts.state.params, parts.updates),
         "clipped": jnp.minimum(1, passes.numbers.get("clip_norm", jnp.inf) / optax.tree.norm(parts.grads)),
         **{name: jnp.stack(list(map(root_mean_square, jax.tree.leaves(tree)))) for name, tree in by_leaf.items()},
-        "slopes": _slope(loss, params, parts.grads, parts.info.batch_loss if trainer.penalty is None else loss(params)),
+        "slopes": _slope(loss, params, parts.grads, loss(params) if trainer.adds_loss else parts.info.batch_loss),
     }
 
 

@@ -79,6 +79,8 @@ const FIELDS = [
   ["end loss", (run) => write(runs.end_loss[run])],
   ["end accuracy", (run) => write(runs.end_accuracy[run])],
   ["held out", (run) => write(runs.end_held_out_accuracy[run])],
+  ["end metric", (run) => write(runs.end_metric[run])],
+  ["metric, held out", (run) => write(runs.end_held_out_metric[run])],
   [`ran for, ${data.unit}`, (run) => write(runs.end[run])],
 ];
 const listPinned = () => {

@@ -28,9 +28,14 @@ _PANELS = {
     "held_out_loss": ("held-out loss", "loss"),
     "accuracy": ("accuracy", "share"),
     "held_out_accuracy": ("held-out accuracy", "share"),
+    "metric": ("metric", "metric"),
+    "held_out_metric": ("held-out metric", "metric"),
 }
 # Columns that are shown of a run, and those in steps, which become times.
-_COLUMNS = ("end_loss", "end_accuracy", "end_held_out_accuracy", "suddenness", "num_breaks")
+_COLUMNS = (
+    *("end_loss", "end_accuracy", "end_held_out_accuracy", "end_metric", "end_held_out_metric"),
+    *("suddenness", "num_breaks"),
+)
 _TIMES = {"onset_lower": "onset_lower", "onset_upper": "onset_upper", "width": "width_steps", "end": "steps_run"}
 _DIGITS = 5
 
@@ -55,8 +60,13 @@ def collect_runs(table: RunTable, summary: Summary) -> dict[str, Any]:
     numbers = {row: run for run, row in enumerate(row for own in rows.values() for row in own.tolist())}
     curves = _read_curves(table, numbers)
     packed = _Grids()
+    [title, *others] = {metric for name in names if (metric := summary.metric(name)) is not None} or {"metric"}
     panels = [
-        {"name": words, "scale": scale, "curves": packed.add(curves[metric])}
+        {
+            "name": words.replace("metric", "metric" if others else title),
+            "scale": scale,
+            "curves": packed.add(curves[metric]),
+        }
         for metric, (words, scale) in _PANELS.items()
         if curves[metric]
     ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .. import statistics
+from ..metrics.making import title_of
 from ..outcomes import FAILED, STATUSES
 from ..outcomes.event import Event
 from ..statistics import LEVEL, Estimate
@@ -36,6 +37,7 @@ class ArmSummary(NamedTuple):
         restricted_mean: mean onset up to the horizon.
         median_width: from 10 to 90 % of the rise.
         accuracy_before, accuracy_after: at the onset, and at the end, of the runs that left chance level.
+        metric, metric_before, metric_after: what sentences call the arm's metric, and the same of it.
         num_coarse: runs whose break is too fast for the evaluation grid.
         num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance, or above, after they had left it.
@@ -57,6 +59,10 @@ class ArmSummary(NamedTuple):
     accuracy_before: float | None
     accuracy_after: float | None
     held_out_after: float | None
+    metric: str | None
+    metric_before: float | None
+    metric_after: float | None
+    held_out_metric_after: float | None
     late_onset: float
     num_coarse: int
     num_falling: int
@@ -99,6 +105,11 @@ class Summary:
     def identity(self) -> dict[str, Any]:
         """What makes the study this one, see `engine.store.study_json`."""
         return dict(self.document["identity"])
+
+    def metric(self, name: str) -> str | None:
+        """Returns what sentences call the metric of an arm; `None` where it has none."""
+        chosen = None if self.is_of_logs else self.identity["arms"][name].get("metric")
+        return None if chosen is None else title_of(chosen)
 
     @property
     def is_of_logs(self) -> bool:
@@ -187,6 +198,10 @@ def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
         accuracy_before=_median(rows["onset_accuracy"], has_left),
         accuracy_after=_median(rows["end_accuracy"], has_left),
         held_out_after=_median(rows["end_held_out_accuracy"], has_left),
+        metric=summary.metric(name),
+        metric_before=_median(rows["onset_metric"], has_left),
+        metric_after=_median(rows["end_metric"], has_left),
+        held_out_metric_after=_median(rows["end_held_out_metric"], has_left),
         late_onset=statistics.first_reached(incidence.time, incidence.value, _LATE_SHARE),
         num_coarse=rows["is_coarse"].count(True),
         num_falling=num_falling,
@@ -217,8 +232,7 @@ def _look_at_stuck(runs: ArmRuns, detector: Mapping[str, Any]) -> tuple[int, int
     """
     if runs.waits_for != Event.BREAK:
         return 0, 0, []
-    chance, num_falling, num_fell_back = runs.chance_loss, 0, 0
-    above = []
+    chance, num_falling, num_fell_back, above = runs.chance_loss, 0, 0, []
     for status, end_loss, lost in zip(runs.status, runs.rows["end_loss"], runs.rows["best_minus_end"], strict=True):
         if status == "stuck":
             end = chance if end_loss is None else end_loss
@@ -254,8 +268,7 @@ def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
             "statuses": {**arm.statuses, FAILED: arm.num_failed},
             **{field: getattr(summary.runs[name], field) for field in _FIELDS_OF_RUNS},
             "horizon_steps": summary.runs[name].horizon,
-            "data_notes": summary.notes("data_notes").get(name, []),
-            "network_notes": summary.notes("network_notes").get(name, []),
+            **{kind: summary.notes(kind).get(name, []) for kind in ("data_notes", "network_notes")},
         }
         for name, arm in summary.arms.items()
     }
@@ -283,6 +296,4 @@ def jsonable(value: Any) -> Any:
         return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -170,6 +170,11 @@ def _answer_when(summary: Summary, facts: dict[str, Any]) -> str:
         lines.append(f"Training accuracy is {before} at the onset and {after} at the end.")
         if arm.held_out_after is not None:
             lines.append(f"Accuracy on held-out examples is {percent(arm.held_out_after)} at the end.")
+    if arm.metric_before is not None and arm.metric_after is not None:
+        lines.append(
+            f"The {arm.metric} is {arm.metric_before:.3g} at the onset and {arm.metric_after:.3g} at the end"
+            + ("." if arm.held_out_metric_after is None else f", and {arm.held_out_metric_after:.3g} held out.")
+        )
     return " ".join(lines)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError, counted
-from ..outcomes.row import CURVE_NAMES, ROW_SCHEMA, Row
+from ..outcomes.row import CURVE_NAMES, METRIC_COLUMNS, ROW_SCHEMA, Row
 from .files import DamagedError, digest, read_bounded
 from .json_files import checksum
 from .rows import check_rows
@@ -28,6 +28,7 @@ _OUR_WRITER = "parquet-cpp-arrow"
 _STUDY_KEY, _LAUNCH_KEY = b"plateau.study", b"plateau.launch"
 # Entries of an identity that may still change once there are rows.
 _LATE = ("form", "fork_step")
+_WITHOUT_METRIC = pa.schema([field for field in ROW_SCHEMA if field.name not in METRIC_COLUMNS])
 _SERIES, _SERIES_BYTES = "diagnostics", 4
 
 
@@ -91,7 +92,7 @@ def inspect_content(content: bytes, document: Mapping[str, Any], study: str) -> 
             about = file.metadata.metadata or {}
             if about.get(_STUDY_KEY) != study.encode():
                 raise DamagedError("a part of another study")
-            table = file.read(use_threads=False)
+            table = _completed(file.read(use_threads=False))
             table.validate(full=True)
             check_rows(table, document)
             launch = about.get(_LAUNCH_KEY, b"")
@@ -107,7 +108,15 @@ def read_part(path: Path, schema: pa.Schema) -> pa.Table:
     """Reads the columns of a schema from a part that was inspected; raises as `inspect_part` if it has changed."""
     with _opened(_content(path)) as file:
         # One thread: a failed allocation in another one ends the process.
-        return file.read(columns=schema.names, use_threads=False).select(schema.names).cast(schema)
+        return _completed(file.read(columns=schema.names, use_threads=False)).select(schema.names).cast(schema)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """Returns the rows of a part with nulls in the columns that it may lack."""
+    for name in METRIC_COLUMNS:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), ROW_SCHEMA.field(name).type))
+    return table
 
 
 def _content(path: Path) -> bytes:
@@ -141,7 +150,7 @@ def _check_metadata(metadata: pq.FileMetaData, schema: pa.Schema) -> None:
     """Checks the columns of a file and the sizes that its own metadata state, before it is read."""
     if not metadata.created_by.startswith(_OUR_WRITER):
         raise DamagedError("written by another program")
-    if not schema.equals(ROW_SCHEMA):
+    if not (schema.equals(ROW_SCHEMA) or schema.equals(_WITHOUT_METRIC)):
         raise DamagedError(f"not the columns of a part: {_first_difference(schema)}")
     if metadata.num_rows > _MAX_ROWS:
         raise DamagedError(f"{counted(metadata.num_rows, 'row')}, expected at most {_MAX_ROWS}")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..outcomes import FAILED, STATUSES, event_code
-from ..outcomes.row import MAX_SEED
+from ..outcomes.row import CURVE_STEPS, MAX_SEED
 from ..studies.designs import MAX_SEEDS
 from .files import DamagedError
 
@@ -19,7 +19,9 @@ _SEEDS = {"seed": MAX_SEEDS - 1, **dict.fromkeys(("init_seed", "order_seed", "no
 _TIMES = ("onset_step", "onset_lower", "onset_upper", "half_step", "hitting_step", "fork_step")
 _NUMBERS = ("num_breaks", "chance_loss")
 # Curves with the column of their steps.
-_CURVES = {"steps": ("loss", "accuracy"), "inspected_steps": ("held_out_loss", "held_out_accuracy", "average_loss")}
+_CURVES = {
+    axis: [name for name, of in CURVE_STEPS.items() if of == axis] for axis in CURVE_STEPS.values() if axis is not None
+}
 _NEEDED_CURVES = ("steps", "loss")
 _LARGEST = 1e300
 # A width is eight times the shortest time for a tenth of the rise.

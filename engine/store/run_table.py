@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..errors import unknown_name
 from ..outcomes import FAILED, DetectorSettings
-from ..outcomes.curve_columns import detect_again
+from ..outcomes.curve_columns import MEASURED, detect_again
 from ..outcomes.event import Event
 from ..outcomes.row import CURVE_STEPS, OUTCOME_SCHEMA, RUN_KEY, WAITING_COLUMNS, waiting_times
 from ..studies.designs import is_repetition
@@ -18,7 +18,7 @@ from .provenance import code_digest
 from .study_file import part_names
 from .workdir import LAUNCH, WorkDirectory, keys_of
 
-_LOOKED_AT = ("steps", "loss", "accuracy")
+_LOOKED_AT = ("steps", "loss", *MEASURED)
 
 
 class RunCurve(NamedTuple):

@@ -150,7 +150,7 @@ def plan_of(
     named = {
         name
         for arm in study.arms.values()
-        for name in (arm.model, arm.loss, arm.optimizer, arm.trainer, arm.augment)
+        for name in (arm.model, arm.loss, arm.metric, arm.optimizer, arm.trainer, arm.augment)
         if name is not None
     }
     own = sorted(filter(is_reference, named))

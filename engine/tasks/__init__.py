@@ -2,6 +2,7 @@
 
 from ..arms.arm import Arm
 from ..losses.making import source_fingerprint as loss_fingerprint
+from ..metrics.making import source_fingerprint as metric_fingerprint
 from ..registry import fingerprint_sources
 from ..user_code import fingerprint as fingerprint_own
 from ..user_code import is_reference
@@ -34,4 +35,6 @@ def source_fingerprint(arm: Arm) -> str:
     of_data = fingerprint_sources(TASKS.load(arm.dataset), splitting, passes, task, *augmenting)
     if arm.augment is not None and is_reference(arm.augment):
         of_data = f"{of_data} {fingerprint_own(arm.augment, 'augment')}"
-    return of_data if arm.loss is None else f"{of_data} {loss_fingerprint(arm.loss)}"
+    if arm.loss is not None:
+        of_data = f"{of_data} {loss_fingerprint(arm.loss)}"
+    return of_data if arm.metric is None else f"{of_data} {metric_fingerprint(arm.metric)}"

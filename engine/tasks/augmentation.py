@@ -9,7 +9,7 @@ from jax import lax
 
 from .. import user_code
 from ..arms.arm import Arm
-from ..errors import InputError, told
+from ..errors import InputError
 from ..user_code import is_reference
 from .parts import PackedShape
 
@@ -77,11 +77,7 @@ def _own(text: str, example_shape: tuple[int, ...]) -> Augment:
         raise InputError(f"augment={text} is no function: expected one of (key, inputs) that returns inputs")
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     inputs = jax.ShapeDtypeStruct((_FEW, *example_shape), jnp.float32)
-    try:
-        found: Any = jax.eval_shape(function, key, inputs)
-    except Exception as error:
-        file = getattr(getattr(function, "__code__", None), "co_filename", "")
-        raise InputError(f"augment={text} fails: {told(error)}{user_code.where(error, file)}") from error
+    found: Any = user_code.traced(f"augment={text}", function, key, inputs)
     if getattr(found, "shape", None) != inputs.shape or not jnp.issubdtype(found.dtype, jnp.floating):
         what = type(found).__name__ if not hasattr(found, "shape") else f"{found.dtype} {list(found.shape)}"
         raise InputError(f"augment={text} returns {what} for inputs {list(inputs.shape)}: expected such inputs again")

@@ -213,8 +213,6 @@ def _calling(arm: Arm, what: str, call: Callable[[], Any]) -> Any:
     except InputError:
         raise
     except Exception as error:
-        function = _function(arm)
-        file = getattr(getattr(function, "__code__", None), "co_filename", "") or ""
         words = told(error)
         if isinstance(error, jax.errors.ConcretizationTypeError):
             words = (
@@ -222,4 +220,4 @@ def _calling(arm: Arm, what: str, call: Callable[[], Any]) -> Any:
                 "state or the learning rate: use jnp.where, or let a schedule go from 0 to 1, and multiply it by the "
                 "rate"
             )
-        raise InputError(f"trainer={arm.trainer} {what}: {words}{user_code.where(error, file)}") from error
+        raise InputError(f"trainer={arm.trainer} {what}: {words}{user_code.line_of(error, _function(arm))}") from error

@@ -12,6 +12,8 @@ from ..arms.arm import Arm
 from ..errors import InputError
 from ..losses import Targets
 from ..losses.making import chance_of, make_loss
+from ..metrics import Metric
+from ..metrics.making import make_metric
 from ..outcomes.event import Event
 from .augmentation import Augment, check_mixup, make_augmentation
 from .controls import controlled
@@ -43,6 +45,7 @@ class Task(NamedTuple):
         chance_loss: loss of the best constant prediction; NaN where none tells it, until it is measured.
         num_positions: outputs are `[batch, num_positions, num_outputs]`; `None` where they are `[batch, num_outputs]`.
         correct: from (outputs, targets) to whether each example is right; `None` for regression.
+        metric: from the same, of a whole evaluation set, to the number that the arm has chosen; `None` without one.
         steps_per_epoch: `None` where every example is fresh.
         augment: from (key, inputs of a mini-batch) to the inputs that are trained on; `None` for no change.
         mixup: parameter of the Beta distribution of shares in which training mixes examples and losses; 0 for none.
@@ -60,6 +63,7 @@ class Task(NamedTuple):
     num_outputs: int
     num_positions: int | None = None
     correct: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+    metric: Metric | None = None
     steps_per_epoch: int | None = None
     augment: Augment | None = None
     mixup: float = 0.0
@@ -97,27 +101,32 @@ def _reconstructing(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def build_task(arm: Arm, data: Data) -> Task:
     """Returns the functions of a task for arrays from `load_data`; raises InputError where the arm does not fit."""
-    task: Task = TASKS.load(arm.dataset).build(arm, data)
-    if arm.loss is not None:
-        task = _with_loss(task, arm, data)
+    built: Task = TASKS.load(arm.dataset).build(arm, data)
+    task = built if arm.loss is None else _with_loss(built, arm, data)
+    metric = None if arm.metric is None else make_metric(arm, _evaluated(data, built.num_outputs), task.num_outputs)
     shape = task.example_shape
-    return task._replace(augment=make_augmentation(arm, shape), mixup=check_mixup(arm, shape))
+    return task._replace(metric=metric, augment=make_augmentation(arm, shape), mixup=check_mixup(arm, shape))
 
 
 def _with_loss(task: Task, arm: Arm, data: Data) -> Task:
     """Returns the task with the loss that its arm names; raises InputError where it does not fit the targets."""
     if "inputs" not in data:
         raise InputError(f"loss={arm.loss} has no effect with dataset={arm.dataset}, to which a loss belongs")
-    name = "labels" if "labels" in data else "targets"
-    of_loss = np.asarray(data[f"loss_{name}"])
-    array = np.asarray(data[name])
-    targets = Targets(array, task.num_outputs)
-    evaluated = Targets(of_loss.reshape(-1, *array.shape[1:]), task.num_outputs)
+    targets = Targets(np.asarray(data["labels" if "labels" in data else "targets"]), task.num_outputs)
     loss = make_loss(arm, targets)
     # Where no constant tells the level, it was measured and stands beside the arrays.
     measured = data.get("chance_loss")
-    chance = chance_of(arm, loss, targets, evaluated) if measured is None else float(measured)
-    return task._replace(loss=loss.of_examples, correct=loss.correct, num_outputs=loss.num_outputs, chance_loss=chance)
+    if measured is None:
+        measured = chance_of(arm, loss, targets, _evaluated(data, task.num_outputs))
+    return task._replace(
+        loss=loss.of_examples, correct=loss.correct, num_outputs=loss.num_outputs, chance_loss=float(measured)
+    )
+
+
+def _evaluated(data: Data, num_outputs: int) -> Targets:
+    """Returns the targets of the examples by which runs are evaluated."""
+    array = np.asarray(data["loss_labels" if "loss_labels" in data else "loss_targets"])
+    return Targets(array.reshape(-1, *array.shape[2:]), num_outputs)
 
 
 def first_batch(task: Task, data: Data, key: jax.Array) -> Batch:

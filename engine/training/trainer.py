@@ -61,6 +61,7 @@ class EvalInfo(NamedTuple):
 
     loss: jax.Array
     accuracy: jax.Array | None
+    metric: jax.Array | None = None
 
 
 class InspectInfo(NamedTuple):
@@ -69,13 +70,14 @@ class InspectInfo(NamedTuple):
     held_out_loss: jax.Array
     held_out_accuracy: jax.Array | None
     average_loss: jax.Array | None
+    held_out_metric: jax.Array | None = None
 
 
 class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
     Of the arm only its structure and whether its network starts as written are read; `form` is of
-    `engine.models.lowering`. `penalty` is what layers add to the loss, or `None`; no loss that is recorded has it.
+    `engine.models.lowering`. No loss that is recorded has what `added_loss` returns.
     `batch_apply` has the arm's number format, and so has `native_apply`, with convolutions as
     written; `kept` is where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
@@ -88,7 +90,11 @@ class Trainer:
             lowering.lower(compute_in(apply, arm.precision, model.are_whole), form)
             for apply in (model.train_apply, model.batch_apply, model.average_apply)
         )
-        self.penalty = None if model.penalty is None else lowering.lower(model.penalty, form)
+        self._penalty, self._auxiliary = (
+            None if one is None else lowering.lower(compute_in(one, arm.precision, model.are_whole), form)
+            for one in (model.penalty, model.auxiliary if arm.auxiliary_weight else None)
+        )
+        self.adds_loss = self._penalty is not None or self._auxiliary is not None
         self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
         self._has_state = bool(jax.tree.leaves(state_shapes))
         self.state_shapes = state_shapes if self._has_state else {}
@@ -154,8 +160,8 @@ class Trainer:
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
             loss = jnp.mean(losses_of(outputs))
             total = loss
-            if self.penalty is not None:
-                total += self.penalty(params, state.model_state, inputs, noise_key)
+            if self.adds_loss:
+                total += self.added_loss(params, state.model_state, inputs, noise_key, losses_of)
             return total, (loss, model_state, is_hit)
 
         grads, (loss, model_state, is_hit) = jax.grad(loss_fn, has_aux=True)(state.params)
@@ -169,28 +175,49 @@ class Trainer:
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
+    def added_loss(
+        self,
+        params: Any,
+        model_state: Any,
+        inputs: jax.Array,
+        key: jax.Array,
+        losses_of: Callable[[jax.Array], jax.Array],
+    ) -> jax.Array:
+        """Returns what training adds to the loss: of layers, and of auxiliary outputs, by their losses `[batch]`."""
+        total, given = jnp.float32(0), (params, model_state, inputs, key)
+        if self._penalty is not None:
+            total += self._penalty(*given)
+        if self._auxiliary is not None:
+            total += self.arm.auxiliary_weight * sum(jnp.mean(losses_of(one)) for one in self._auxiliary(*given))
+        return total
+
     def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
         """Evaluates the fixed set by which breaks are detected."""
-        return EvalInfo(*self._measure(self.batch_apply, state, self.task.evaluation(data)["loss"]))
+        return self._measure(self.batch_apply, state, self.task.evaluation(data)["loss"])
 
     def inspect(self, state: TrainState, data: Data) -> InspectInfo:
         """Measures what is recorded more rarely."""
         sets = self.task.evaluation(data)
         held_out = self._measure(self.batch_apply, state, sets["held_out"])
-        average_loss = self._measure(self._average_apply, state, sets["loss"])[0] if self._has_state else None
-        return InspectInfo(*held_out, average_loss)
+        average_loss = self._measure(self._average_apply, state, sets["loss"]).loss if self._has_state else None
+        return InspectInfo(held_out.loss, held_out.accuracy, average_loss, held_out.metric)
 
-    def _measure(
-        self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch
-    ) -> tuple[jax.Array, jax.Array | None]:
+    def _measure(self, apply: Callable[..., jax.Array], state: TrainState, batches: Batch) -> EvalInfo:
+        """Measures a set, each batch on its own; a metric sees the outputs of all of them together."""
         task = self.task
 
-        def one(batch: Batch) -> tuple[jax.Array, jax.Array | None]:
+        def one(batch: Batch) -> tuple[EvalInfo, jax.Array | None]:
             outputs = apply(state.params, state.model_state, batch.inputs)
             loss = jnp.mean(task.loss(outputs, batch.targets))
-            return loss, None if task.correct is None else jnp.mean(task.correct(outputs, batch.targets))
+            accuracy = None if task.correct is None else jnp.mean(task.correct(outputs, batch.targets))
+            return EvalInfo(loss, accuracy), None if task.metric is None else outputs
 
-        return jax.tree.map(jnp.mean, lax.map(one, batches))
+        measured, outputs = lax.map(one, batches)
+        found: EvalInfo = jax.tree.map(jnp.mean, measured)
+        if task.metric is None:
+            return found
+        joined = [array.reshape(-1, *array.shape[2:]) for array in (outputs, batches.targets)]
+        return found._replace(metric=task.metric(*joined))
 
 
 def _mixed(

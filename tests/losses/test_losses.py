@@ -157,7 +157,11 @@ def test_gradients_are_finite_far_out(name):
         (LABELS, {"loss": "hinge", "label_smoothing": 0.1}, "label_smoothing=0.1 has no effect with loss=hinge"),
         (LABELS, {"label_smoothing": 0.1}, "label_smoothing=0.1 has no effect with loss=that of the data"),
         (VALUES, {"loss": f"{OWN}:per_batch"}, r"returns float32 of shape \[\].*a number for each example"),
-        (VALUES, {"loss": f"{OWN}:raising"}, r"fails with outputs \[3, 2\]: .* \(own.py, line \d+\)"),
+        (
+            VALUES,
+            {"loss": f"{OWN}:raising"},
+            r"fails with arrays of shape \[3, 2\] and \[3, 2\]: .* \(own.py, line \d+\)",
+        ),
         (np.ones_like(VALUES), {"loss": "squared"}, "best constant output has a mean loss of 0; expected one above 0"),
         (VALUES, {"loss": f"{OWN}:number"}, "is no function"),
         (VALUES, {"loss": f"{OWN}:cubik"}, "did you mean 'cubic'"),

@@ -78,5 +78,4 @@ def _reason(arm: Arm, error: Exception) -> str:
     words = told(error)
     if isinstance(error, jax.errors.ConcretizationTypeError):
         words = "it decides by the value of the learning rate, which is an argument of the compiled program"
-    function = user_code.load(arm.optimizer, "optimizer")
-    return f"{words}{user_code.where(error, getattr(getattr(function, '__code__', None), 'co_filename', ''))}"
+    return f"{words}{user_code.line_of(error, user_code.load(arm.optimizer, 'optimizer'))}"

@@ -1,0 +1,60 @@
+"""Makes the metric of an arm: one of `METRICS`, or a function of the user's."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .. import user_code
+from ..arms.arm import Arm
+from ..arms.options import Option
+from ..errors import InputError
+from ..losses import Targets
+from ..registry import fingerprint_sources
+from ..user_code import is_reference
+from . import Metric
+from .registry import METRICS
+
+# Of functions of the user's.
+OPTIONS: tuple[Option, ...] = ()
+_FEW = 3
+
+
+def choose_metric(arm: Arm) -> Arm:
+    """Returns the arm with its metric in the form that is stored."""
+    if arm.metric is None or not is_reference(arm.metric):
+        return arm
+    return arm.replace(metric=user_code.canonical(arm.metric, "metric"))
+
+
+def source_fingerprint(name: str) -> str:
+    """Returns the SHA-256 of the sources of a metric."""
+    return user_code.fingerprint(name, "metric") if is_reference(name) else fingerprint_sources(METRICS.load(name))
+
+
+def title_of(name: str) -> str:
+    """Returns what sentences call a metric."""
+    title: str = name.rpartition(":")[2].replace("_", " ") if is_reference(name) else METRICS.load(name).TITLE
+    return title
+
+
+def make_metric(arm: Arm, targets: Targets, num_outputs: int) -> Metric:
+    """Returns the metric that an arm names; raises InputError where it does not fit targets or outputs."""
+    assert arm.metric is not None
+    if not is_reference(arm.metric):
+        made: Metric = METRICS.load(arm.metric).make(targets, num_outputs, arm.options)
+        return made
+    function = user_code.load(arm.metric, "metric")
+    if not callable(function):
+        raise InputError(
+            f"metric={arm.metric} is no function: expected one of (outputs, targets) that returns a number"
+        )
+    found: Any = user_code.traced(f"metric={arm.metric}", function, *targets.shapes(_FEW, num_outputs))
+    if getattr(found, "shape", None) != () or not jnp.issubdtype(found.dtype, jnp.number):
+        what = f"{found.dtype}{list(found.shape)}" if hasattr(found, "shape") else type(found).__name__
+        raise InputError(f"metric={arm.metric} returns {what}: expected one number for all examples together")
+
+    def metric(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return jnp.asarray(function(outputs, targets), jnp.float32)
+
+    return metric
