@@ -51,6 +51,13 @@ class Arm:
         part="initial",
         unset="normal; as_written for a network of your own",
     )
+    start_from: str | None = option(
+        None,
+        "file of weights, .safetensors or .npz, in whose values every run starts; what of the network is not there in "
+        "the same shape, such as a new head, starts by the initial scheme",
+        part="place",
+        unset="everything starts by the initial scheme",
+    )
     loss: str | None = option(
         None,
         "loss: a name, or path/to/file.py:NAME for your own function of outputs [batch, outputs] and targets, which "
@@ -209,7 +216,7 @@ def structure(arm: Arm) -> dict[str, Any]:
 
 def places(arm: Arm) -> dict[str, Any]:
     """Returns where something is found."""
-    return values_of(arm, "place")
+    return {name: place for name, place in values_of(arm, "place").items() if place is not None}
 
 
 def identity_fields(arm: Arm) -> dict[str, Any]:

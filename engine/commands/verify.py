@@ -127,8 +127,10 @@ def _check_places(workdir: Place, options: VerifyOptions) -> None:
 def _note_places(directory: WorkDirectory) -> None:
     """Prints the places of data that `study.json` names, because somebody else may have written it."""
     by_arm = directory.document["study"].get("places", {})
-    for place in dict.fromkeys(place for places in by_arm.values() for place in places.values()):
-        note(one_line(f"the data are read from {place!r} (or say where: --dataset_dir)"))
+    for name, place in dict.fromkeys(pair for places in by_arm.values() for pair in places.items()):
+        what = "the data are" if name == "dataset_dir" else "the weights to start from are"
+        hint = " (or say where: --dataset_dir)" if name == "dataset_dir" else ""
+        note(one_line(f"{what} read from {place!r}{hint}"))
 
 
 def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[Origin]:

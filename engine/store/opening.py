@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import InputError, agreeing, one_line
 from . import study_file
 from .files import check_folders, make_folder, refusing, set_aside
-from .validation import IDENTITY_BY_ARM, is_of_logs
+from .validation import IDENTITY_BY_ARM, IDENTITY_OF_SOME_ARMS, is_of_logs
 from .workdir import WorkDirectory
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,13 @@ _KEPT = ("looks", "tuned_milliseconds")
 _MOST_DIFFERENCES = 6
 _LONGEST_VALUE = 100
 # Entries whose values are fingerprints, which tell a reader nothing.
-_FINGERPRINTS = {"data": "data", "model_source": "source text of the model", "task_source": "source text of the task"}
+_FINGERPRINTS = {
+    "data": "data",
+    "model_source": "source text of the model",
+    "task_source": "source text of the task",
+    "optimizer_source": "source text of the optimiser",
+    "start": "file of weights to start from",
+}
 _WORDS = {"platform": "kind of device", **_FINGERPRINTS}
 # One difference: what differs, in which arm (None: in the whole study), and how.
 _Change = tuple[str, str | None, str]
@@ -206,7 +212,7 @@ def _change(where: tuple[str, ...], words: str) -> _Change:
     name = f"the {_WORDS[entry]}" if entry in _WORDS else entry
     if entry == "arms" and rest:
         return ".".join(rest[1:]), rest[0], words
-    if entry in IDENTITY_BY_ARM and rest:
+    if entry in (*IDENTITY_BY_ARM, *IDENTITY_OF_SOME_ARMS) and rest:
         return name, rest[0], words
     return ".".join([name, *rest]), None, words
 

@@ -9,6 +9,7 @@ from .. import models, tasks
 from ..arms import arm as config
 from ..arms.choices import all_options
 from ..errors import InputError, counted, unknown_name
+from ..models import loading
 from ..outcomes import DetectorSettings
 from ..studies.designs import has_forks
 from ..studies.diagnosis import read_record
@@ -49,9 +50,9 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
 
 
 def _places_of(plan: ExpandedStudy) -> dict[str, dict[str, str]]:
-    """Returns where the data of each arm were found, by field, without the name of a home."""
+    """Returns where data and weights of each arm were found, by field, without the name of a home."""
     found = {
-        name: {field: without_home(place) for field, place in config.places(arm).items() if place is not None}
+        name: {field: without_home(place) for field, place in config.places(arm).items()}
         for name, arm in plan.arms.items()
     }
     return {name: places for name, places in found.items() if places}
@@ -81,6 +82,9 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     own = {name: arm.optimizer for name, arm in plan.arms.items() if is_reference(arm.optimizer)}
     if own:
         identity["optimizer_source"] = {name: fingerprint(reference, "optimizer") for name, reference in own.items()}
+    started = {name: arm.start_from for name, arm in plan.arms.items() if arm.start_from is not None}
+    if started:
+        identity["start"] = {name: loading.fingerprint(place) for name, place in started.items()}
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,
@@ -181,7 +185,8 @@ def _moved(study: Study, dataset_dir: str) -> Study:
 def _places_in(about: Mapping[str, Any], name: str) -> dict[str, str]:
     """Returns where the data of an arm were found."""
     places: dict[str, str] = about.get("places", {}).get(name, {})
-    known = [option for option, declared in all_options().items() if declared.part == "place"]
+    declared = {**config.COMMON, **all_options()}
+    known = [name for name, one in declared.items() if one.part == "place"]
     for field in places:
         if field not in known:
             raise unknown_name(f"place of arm {name!r} in study.json", field, known)

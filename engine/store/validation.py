@@ -75,6 +75,7 @@ _FIELD = _Kind(
     lambda v: any(kind.is_right(v) for kind in (_SCALAR, _NUMBERS, _TEXTS)),
 )
 
+IDENTITY_OF_SOME_ARMS = ("optimizer_source", "start")
 _IDENTITY = {
     "eval_every": _STEPS,
     "root_seed": _whole(0, MAX_SEED),
@@ -85,6 +86,7 @@ _IDENTITY = {
     "diagnostics": _may_lack(_TEXTS),
     "diagnostics_every": _may_lack(_STEPS),
     "diagnostic_options": _may_lack(_table_of(_FIELD)),
+    **dict.fromkeys(IDENTITY_OF_SOME_ARMS, _may_lack(_table_of(_TEXT))),
 }
 IDENTITY_BY_ARM = {
     "horizons": _STEPS,

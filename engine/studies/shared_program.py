@@ -20,7 +20,9 @@ from ..outcomes.event import Event
 from ..tasks.own_training import make_training
 from ..training.optimization import hyperparams, make_optimizer
 from ..training.optimizers.own import check_optimizer
+from ..training.own import trainer_of
 from ..training.probes.measuring import STEPS_AHEAD
+from ..training.trainer import Trainer
 from ..training.untrained import untrained_level
 from ..user_code import is_reference
 from . import checks
@@ -92,6 +94,9 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
             _check_choices(arm, task, data)
         elif study.has_diagnostics(names):
             raise InputError(f"diagnostics look into a network, and trainer={arm.trainer} does not show its own")
+        trainer = trainer_of(arm, task, "native") if arm.start_from is not None else None
+        if isinstance(trainer, Trainer) and trainer.loaded is not None:
+            notes = (*notes, tasks.Note(trainer.loaded.words, is_caution=True))
         if math.isnan(task.chance_loss):
             data, notes = _with_level(arm, task, data, notes)
             task = tasks.build_task(arm, data)

@@ -12,6 +12,7 @@ from ..arms.options import declared_in, documented, fill_owned, option
 from ..errors import InputError, unknown_name
 from ..losses.making import choose_loss
 from ..metrics.making import choose_metric
+from ..models.loading import choose_start
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
 from ..tasks.own_training import choose_trainer
@@ -238,4 +239,6 @@ def resolve_arm(arm: Arm) -> Arm:
         return choose_trainer(arm)
     if arm.trainer_args:
         raise InputError(f"trainer_args={arm.trainer_args!r} has no effect without trainer: leave it out")
-    return fill_in(choose_optimizer(choose_metric(choose_loss(models.choose_network(tasks.choose_source(arm))))))
+    return fill_in(
+        choose_optimizer(choose_metric(choose_loss(models.choose_network(tasks.choose_source(choose_start(arm))))))
+    )

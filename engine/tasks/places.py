@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..arms.arm import BY_TRAINER, COMMON, Arm, places
+from ..arms.arm import BY_TRAINER, COMMON, Arm
 from ..arms.choices import options_of
 from ..errors import InputError
 from ..user_code import canonical, is_reference
@@ -48,7 +48,7 @@ def source_of(arm: Arm) -> tuple[Any, ...]:
     options = options_of("dataset", arm.dataset)
     values = {name: arm.options[name] for name in options if name in arm.options and name not in _NOT_OF_ARRAYS}
     own = (arm.trainer, arm.trainer_args, arm.batch_size) if arm.trainer is not None else ()
-    return arm.dataset, *own, arm.control, *sorted(values.items()), *places(arm).items()
+    return arm.dataset, *own, arm.control, *sorted(values.items())
 
 
 def find_place(place: str) -> Path:

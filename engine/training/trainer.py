@@ -12,6 +12,7 @@ from jax import lax
 from ..arms.arm import Arm
 from ..models import Model, lowering
 from ..models.initial import AS_WRITTEN, draw_params, drawn_by_library, kept_values, leaf_laws, written_starts
+from ..models.loading import load_start, put_in
 from ..tasks import Batch, Data, Task
 from ..user_code import is_reference
 from .optimization import Hyperparams, make_optimizer
@@ -73,6 +74,13 @@ class InspectInfo(NamedTuple):
     held_out_metric: jax.Array | None = None
 
 
+class Drawn(NamedTuple):
+    """Starts that the host knows: whole ones that a library has drawn, and by leaf what was read, else `None`."""
+
+    written: Any
+    loaded: Any
+
+
 class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
@@ -101,6 +109,7 @@ class Trainer:
         # A leaf that always starts at one number is told by its value: its name can be anything.
         written = written_starts(model, self._example()) if is_reference(arm.model) else None
         self.kept = kept_values(self.param_shapes, written)
+        self.loaded = load_start(arm, self.param_shapes, self.state_shapes)
 
     def _example(self) -> jax.Array:
         return jnp.zeros((1, *self.task.example_shape), jnp.float32)
@@ -113,23 +122,32 @@ class Trainer:
         return leaf_laws(self.param_shapes, scheme, options, self.kept, self._model.fans)
 
     def drawn_at(self, seeds: Sequence[int]) -> Any:
-        """Returns (params, state) that the network's library starts from with some seeds, leaves `[len(seeds), …]`.
+        """Returns what the host knows of the starts with some seeds, leaves `[len(seeds), …]`; `None`: nothing.
 
-        That is `None` where the program draws them.
+        That is a `Drawn`: what the network's library draws, and what is read from a file, the same for all.
         """
-        if self.arm.init != AS_WRITTEN or self._model.written is None:
+        is_drawn = self.arm.init == AS_WRITTEN and self._model.written is not None
+        if not is_drawn and self.loaded is None:
             return None
-        return drawn_by_library(self._model.written, seeds)
+        written = drawn_by_library(self._model.written, seeds) if is_drawn and self._model.written else None
+        repeated = None
+        if self.loaded is not None:
+            each = (self.loaded.params, self.loaded.state)
+            repeated = jax.tree.map(lambda array: np.broadcast_to(array, (len(seeds), *array.shape)), each)
+        return Drawn(written, repeated)
 
     def init(self, keys: Keys, laws: jax.Array, hyperparams: Hyperparams, drawn: Any = None) -> TrainState:
         """Returns the state at step 0; `laws` are those of the leaves, `[num_leaves, 2]`, `drawn` of `drawn_at`."""
-        if drawn is not None:
-            params, model_state = drawn
+        if drawn is not None and drawn.written is not None:
+            params, model_state = drawn.written
         elif self.arm.init == AS_WRITTEN:
             params, model_state = self._model.init(keys.init, self._example())
         else:
             params = draw_params(keys.init, self.param_shapes, laws, self.kept)
             model_state = self._fixed_start()[1]
+        if drawn is not None and drawn.loaded is not None:
+            of_params, of_state = drawn.loaded
+            params, model_state = put_in(params, of_params), put_in(model_state, of_state)
         step = jnp.int32(0)
         return TrainState(
             params=params,
