@@ -36,7 +36,7 @@ from .reading import Reading
 from .table_columns import is_image, is_list, is_number, is_text, names_of_rows, numbers_of
 from .table_files import Parts, open_tables, reading_table
 from .table_rows import images_of, padded, rows_of
-from .targets import make_targets
+from .targets import make_targets, stand_in
 
 _COLUMNS = 10**4
 OPTIONS = (
@@ -75,25 +75,24 @@ def load(arm: Arm, root_seed: int, data_dir: str | None, reading: Reading) -> di
         if parts.held_out is not None:
             refuse_fraction(arm, "a table of its own")
         target = _target_column(arm, table, reading)
-        present = pc.is_valid(table[target]).to_numpy(zero_copy_only=False)
-        if not present.all():
-            missing = counted(int(np.sum(~present)), "row")
-            reading.caution(f"{missing} left out, in which the target {target!r} is missing")
-            table = table.filter(pa.array(present))
+        if target is not None:
+            present = pc.is_valid(table[target]).to_numpy(zero_copy_only=False)
+            table, is_held_out = _without_missing(table, is_held_out, present, target, reading)
         names = _input_columns(arm, table, target)
-        targets = make_targets(_target_values(table[target], parts, target), target, arm.target_kind, reading)
-        held_out = None if is_held_out is None else is_held_out[present]
+        targets = stand_in(len(table))
+        if target is not None:
+            targets = make_targets(_target_values(table[target], parts, target), target, arm.target_kind, reading)
         special = [name for name in names if is_list(table[name].type) or is_image(table[name].type)]
         if special:
             by_name, masks = _inputs_by_name(arm, table, names, special, reading)
             if len(by_name) > 1:
-                return arrays_of_several(arm, by_name, targets, held_out, reading, masks)
+                return arrays_of_several(arm, by_name, targets, is_held_out, reading, masks)
             shaped = with_channels(next(iter(by_name.values())), None, reading)
-            return make_arrays(arm, Examples(shaped, *targets, held_out), reading)
+            return make_arrays(arm, Examples(shaped, *targets, is_held_out), reading)
         _refuse_image_options(arm)
         inputs, are_scaled = numbers_of(table, names, numbering, reading)
         scaled = arm if arm.scaling is not None else arm.replace(scaling="standard")
-        return make_arrays(scaled, Examples(inputs, *targets, held_out, are_scaled), reading)
+        return make_arrays(scaled, Examples(inputs, *targets, is_held_out, are_scaled), reading)
 
 
 def _joined(parts: Parts) -> tuple[pa.Table, np.ndarray | None]:
@@ -107,11 +106,25 @@ def _joined(parts: Parts) -> tuple[pa.Table, np.ndarray | None]:
     return table, np.arange(table.num_rows) >= parts.training.num_rows
 
 
-def _target_column(arm: Arm, table: pa.Table, reading: Reading) -> str:
+def _without_missing(
+    table: pa.Table, is_held_out: np.ndarray | None, present: np.ndarray, target: str, reading: Reading
+) -> tuple[pa.Table, np.ndarray | None]:
+    """Leaves out the rows whose target is not present."""
+    if present.all():
+        return table, is_held_out
+    missing = counted(int(np.sum(~present)), "row")
+    reading.caution(f"{missing} left out, in which the target {target!r} is missing")
+    return table.filter(pa.array(present)), None if is_held_out is None else is_held_out[present]
+
+
+def _target_column(arm: Arm, table: pa.Table, reading: Reading) -> str | None:
+    """Returns the column to predict; `None` where every example is its own target, and no column is named."""
     names = table.column_names
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError(f"two columns are called {twice!r}: expected a name for each")
+    if arm.reconstruct and arm.target_column is None:
+        return None
     if len(names) < 2:
         raise InputError(f"the table has one column, {names[0]!r}: expected one to predict, and others to predict from")
     if arm.target_column is not None:
@@ -123,7 +136,7 @@ def _target_column(arm: Arm, table: pa.Table, reading: Reading) -> str:
     return found
 
 
-def _input_columns(arm: Arm, table: pa.Table, target: str) -> list[str]:
+def _input_columns(arm: Arm, table: pa.Table, target: str | None) -> list[str]:
     if arm.input_columns is None:
         return [name for name in table.column_names if name != target]
     for name in arm.input_columns:

@@ -48,6 +48,11 @@ def make_targets(array: np.ndarray, name: str, kind: str | None, reading: Readin
     return _classes(array, name, reading) if kind == "classes" else _values(array[:, None], name)
 
 
+def stand_in(number: int) -> Targets:
+    """Returns values for a number of examples, to be replaced by what is to be given back, as `--reconstruct` does."""
+    return np.arange(number, dtype=np.float32)[:, None], ()
+
+
 def _of_rows(array: np.ndarray, name: str, kind: str | None, reading: Reading) -> Targets:
     if array.dtype.kind in _TEXT:
         raise InputError(f"targets {name!r} are rows of text: expected one word per example")

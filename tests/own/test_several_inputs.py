@@ -166,3 +166,85 @@ def test_what_does_not_fit_is_refused_in_one_line(fields, words):
     with pytest.raises(InputError, match=words) as refused:
         expand(Study("several", {"a": _arm(**fields)}, seeds=1, horizon=10), "cpu")
     assert "\n" not in str(refused.value)
+
+
+def _file(place, **arrays):
+    np.savez(place / "held_out.npz", **arrays)
+    return str(place / "held_out.npz")
+
+
+_TRAIN, _TEST = slice(0, 200), slice(200, NUMBER)
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_several_inputs_have_held_out_arrays_of_their_own(is_named, tmp_path):
+    """By their names, in whatever order they lie in the file, or as they are asked for."""
+    arrays = {
+        "x_test.numbers": NUMBERS[_TEST],
+        "x_train.tokens": TOKENS[_TRAIN],
+        "x_train.numbers": NUMBERS[_TRAIN],
+        "x_test.tokens": TOKENS[_TEST],
+        "y_train": CLASSES[_TRAIN],
+        "y_test": CLASSES[_TEST],
+    }
+    fields = {}
+    if is_named:
+        order = ["x_train.tokens", "x_train.numbers", "x_test.tokens", "x_test.numbers", "y_train", "y_test"]
+        arrays = {f"a{i}": arrays[name] for i, name in enumerate(order)}
+        fields = {"input_arrays": ("a0", "a1", "a2", "a3"), "target_arrays": ("a4", "a5")}
+    reading = Reading()
+    arm = resolve_arm(Arm(dataset_dir=_file(tmp_path, **arrays), model=f"{FLAX}:AsOne", batch_size=20, **fields))
+    data = load_data(arm, 0, None, reading)
+    assert len(data["inputs"]) == 200
+    shape = build_task(arm, data).example_shape
+    found = apart(shape, np.concatenate([data["held_out_inputs"].reshape(-1, 7)]))
+    labels = ("a0", "a1") if is_named else ("tokens", "numbers")
+    assert list(found) == list(labels)
+    is_first = (TOKENS[_TEST][:, None] == np.asarray(found[labels[0]])[None]).all(axis=-1)
+    assert is_first.any(axis=0).all()
+    if not is_named:
+        words = (
+            "'x_train.tokens', 'x_train.numbers' → 'y_train' to train on, 'x_test.tokens', 'x_test.numbers' → 'y_test'"
+        )
+        assert words in " ".join(note.words for note in reading.notes)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x_train.a": TOKENS, "x_test.b": TOKENS, "y_train": CLASSES, "y_test": CLASSES},
+        {"x_train.a": TOKENS, "x_train.b": TOKENS, "x_test.a": TOKENS, "y_train": CLASSES, "y_test": CLASSES},
+        {"x.a": TOKENS, "x_test.a": TOKENS, "y": CLASSES},
+    ],
+)
+def test_held_out_arrays_that_do_not_match_are_refused(arrays, tmp_path):
+    arm = resolve_arm(Arm(dataset_dir=_file(tmp_path, **arrays), model=f"{FLAX}:AsOne"))
+    with pytest.raises(InputError, match="not clear which arrays are inputs and which are targets"):
+        load_data(arm, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "num_train"),
+    [
+        ({"images": NUMBERS}, 192),
+        ({"whatever": NUMBERS}, 192),
+        ({"x_train": NUMBERS[_TRAIN], "x_test": NUMBERS[_TEST]}, 200),
+        ({"x": NUMBERS, "y": CLASSES}, 192),
+    ],
+)
+def test_what_is_given_back_needs_no_target(arrays, num_train, tmp_path):
+    arm = resolve_arm(Arm(dataset_dir=_file(tmp_path, **arrays), model="mlp", reconstruct=True, scaling="none"))
+    data = load_data(arm, 0, None)
+    assert len(data["inputs"]) == num_train
+    for part in ("", "loss_", "held_out_"):
+        np.testing.assert_array_equal(data[f"{part}targets"], data[f"{part}inputs"])
+    if num_train == 200:
+        np.testing.assert_array_equal(np.unique(data["held_out_inputs"]), np.unique(NUMBERS[_TEST]))
+
+
+def test_all_columns_of_a_table_are_given_back_where_none_is_named(tmp_path):
+    parquet.write_table(pa.table({"a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "label": CLASSES}), tmp_path / "a.parquet")
+    fields = {"dataset_dir": str(tmp_path / "a.parquet"), "model": "mlp", "reconstruct": True}
+    assert load_data(resolve_arm(Arm(**fields)), 0, None)["targets"].shape[1] == 3
+    named = load_data(resolve_arm(Arm(target_column="label", **fields)), 0, None)
+    assert named["targets"].shape[1] == 2
