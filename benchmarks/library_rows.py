@@ -1,6 +1,7 @@
 """The same network written in other libraries: each under the engine, and in the library's own loop."""
 
 import functools
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +11,27 @@ import numpy as np
 
 from benchmarks.workloads import LEARNING_RATE, STEPS, WORKLOADS, Prepared, Row, Workload, examples
 
-# Library, name of its network, and title.
-NETWORKS = {
-    "torch": ("Net", "PyTorch"),
-    "keras": ("net", "Keras"),
-    "haiku": ("Net", "Haiku"),
-    "equinox": ("Net", "Equinox"),
-}
+TITLES = {"torch": "PyTorch", "keras": "Keras", "haiku": "Haiku", "equinox": "Equinox"}
 
 
-def reference_to(library: str) -> str:
-    """Returns the reference to a library's network."""
-    return f"{Path(__file__).parent / 'libraries' / f'in_{library}.py'}:{NETWORKS[library][0]}"
+def _name(workload: Workload, library: str) -> str:
+    """Returns the name of a workload's network in the file of a library."""
+    if workload != WORKLOADS["cnn8"] and workload.shared is None:
+        raise RuntimeError("its networks are written for cnn8, residual, attention and recurrent")
+    name = workload.shared or "net"
+    return name if library == "keras" else name.capitalize()
 
 
-def _only_cnn8(workload: Workload) -> None:
-    if workload != WORKLOADS["cnn8"]:
-        raise RuntimeError("its network is written for cnn8 alone")
+def _network(workload: Workload, library: str) -> Any:
+    """Returns the class or function of a workload's network."""
+    return getattr(importlib.import_module(f"benchmarks.libraries.in_{library}"), _name(workload, library))
 
 
 def _under_engine(workload: Workload, library: str) -> Prepared:
-    from benchmarks.rows import prepare_engine
+    from benchmarks.rows import prepare_engine, width_on_cpu
 
-    _only_cnn8(workload)
-    return prepare_engine(workload, 1, model=reference_to(library))
+    place = Path(__file__).parent / "libraries" / f"in_{library}.py"
+    return prepare_engine(workload, width_on_cpu(workload), model=f"{place}:{_name(workload, library)}")
 
 
 def _batches(workload: Workload) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -49,10 +47,7 @@ def _keras(workload: Workload, is_fit: bool) -> Prepared:
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
-    from benchmarks.libraries.in_keras import net
-
-    _only_cnn8(workload)
-    model = net()
+    model = _network(workload, "keras")()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     started = time.perf_counter()
     model.compile(keras.optimizers.Adam(LEARNING_RATE, epsilon=1e-8), loss)
@@ -92,23 +87,25 @@ def _haiku(workload: Workload) -> Prepared:
     import jax
     import optax
 
-    from benchmarks.libraries.in_haiku import Net
-
-    _only_cnn8(workload)
-    network: Any = hk.without_apply_rng(hk.transform(lambda x: Net()(x)))
+    kind = _network(workload, "haiku")
+    switch = {"is_training": True} if workload.shared == "residual" else {}
+    network: Any = hk.without_apply_rng(hk.transform_with_state(lambda x: kind()(x, **switch)))
     optimizer = optax.adam(LEARNING_RATE)
-    params = network.init(jax.random.PRNGKey(0), examples(workload)[0][:1])
+    params, averages = network.init(jax.random.PRNGKey(0), examples(workload)[0][:1])
 
     @jax.jit
     def step(state: Any, x: Any, y: Any) -> Any:
+        params, averages, moments = state
+
         def loss(params: Any) -> Any:
-            return optax.softmax_cross_entropy_with_integer_labels(network.apply(params, x), y).mean()
+            logits, new = network.apply(params, averages, x)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new
 
-        params, moments = state
-        updates, moments = optimizer.update(jax.grad(loss)(params), moments)
-        return optax.apply_updates(params, updates), moments
+        grads, averages = jax.grad(loss, has_aux=True)(params)
+        updates, moments = optimizer.update(grads, moments)
+        return optax.apply_updates(params, updates), averages, moments
 
-    return _steps(step, (params, optimizer.init(params)), workload)
+    return _steps(step, (params, averages, optimizer.init(params)), workload)
 
 
 def _equinox(workload: Workload) -> Prepared:
@@ -117,23 +114,26 @@ def _equinox(workload: Workload) -> Prepared:
     import jax.numpy as jnp
     import optax
 
-    from benchmarks.libraries.in_equinox import Net
-
-    _only_cnn8(workload)
-    network, optimizer = Net(key=jax.random.PRNGKey(0)), optax.adam(LEARNING_RATE)
+    network, averages = eqx.nn.make_with_state(_network(workload, "equinox"))(key=jax.random.PRNGKey(0))
+    optimizer, has_state = optax.adam(LEARNING_RATE), workload.shared == "residual"
 
     @eqx.filter_jit
     def step(state: Any, x: Any, y: Any) -> Any:
-        @eqx.filter_grad
-        def gradient(network: Any) -> Any:
-            logits = jax.vmap(network)(jnp.moveaxis(x, -1, 1))
-            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+        network, averages, moments = state
 
-        network, moments = state
-        updates, moments = optimizer.update(gradient(network), moments)
-        return eqx.apply_updates(network, updates), moments
+        def loss(network: Any) -> Any:
+            images = jnp.moveaxis(x, -1, 1)
+            if has_state:
+                logits, new = jax.vmap(network, (0, None), (0, None), axis_name="batch")(images, averages)
+            else:
+                logits, new = jax.vmap(network)(images), averages
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), new
 
-    return _steps(step, (network, optimizer.init(eqx.filter(network, eqx.is_array))), workload)
+        grads, averages = eqx.filter_grad(loss, has_aux=True)(network)
+        updates, moments = optimizer.update(grads, moments)
+        return eqx.apply_updates(network, updates), averages, moments
+
+    return _steps(step, (network, averages, optimizer.init(eqx.filter(network, eqx.is_inexact_array))), workload)
 
 
 def library_rows() -> dict[str, Row]:
@@ -142,7 +142,7 @@ def library_rows() -> dict[str, Row]:
         f"the engine, a network of {title}, one worker per core": Row(
             functools.partial(_under_engine, library=name), True
         )
-        for name, (_, title) in NETWORKS.items()
+        for name, title in TITLES.items()
     }
     return {
         **under,

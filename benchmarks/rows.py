@@ -8,7 +8,17 @@ import numpy as np
 
 from benchmarks.library_rows import library_rows
 from benchmarks.torch_rows import torch_rows
-from benchmarks.workloads import LEARNING_RATE, NUM_CLASSES, STEPS, Prepared, Row, Workload, examples, flax_network
+from benchmarks.workloads import (
+    LEARNING_RATE,
+    NUM_CLASSES,
+    STEPS,
+    Prepared,
+    Row,
+    Workload,
+    examples,
+    fills_core,
+    flax_network,
+)
 
 # The widest that fits is measured.
 _ACCELERATOR_WIDTHS = (1024, 256, 64)
@@ -116,9 +126,8 @@ def engine_pool(
         batch_apply=lambda params, state, inputs: apply(params, state, inputs)[0],
         average_apply=lambda params, state, inputs: apply(params, state, inputs)[0],
     )
-    has_convolutions = workload.is_residual or bool(workload.conv_widths)
     fields = {
-        "model": reference or ("cnn8" if has_convolutions else "mlp"),
+        "model": reference or ("cnn8" if fills_core(workload) else "mlp"),
         "learning_rate": LEARNING_RATE,
         "batch_size": workload.batch_size,
         "init": "he",
@@ -129,7 +138,7 @@ def engine_pool(
         model = make_model(arm, task.example_shape, task.num_outputs)
     platform = jax.default_backend()
     form = form or default_form(platform)
-    block = block_of(platform, has_convolutions, width)
+    block = block_of(platform, fills_core(workload), width)
     spec = PoolSpec(arm, data, 0, width, block, form, STEPS, DetectorSettings())
     assert int(jnp.max(jnp.asarray(labels))) < NUM_CLASSES
     return LanePool(spec, Trainer(arm, task, model, form))
@@ -143,11 +152,16 @@ def fill_pool(pool: Any, width: int) -> None:
     pool.fill(runs)
 
 
+def width_on_cpu(workload: Workload) -> int:
+    """Returns the lanes of a worker."""
+    return 1 if fills_core(workload) else 8
+
+
 def _engine(workload: Workload) -> Prepared:
     import jax
 
     if jax.default_backend() == "cpu":
-        return prepare_engine(workload, 1 if workload.conv_widths or workload.is_residual else 8)
+        return prepare_engine(workload, width_on_cpu(workload))
     for width in _ACCELERATOR_WIDTHS:
         try:
             prepared = prepare_engine(workload, width)

@@ -15,6 +15,7 @@ class Workload(NamedTuple):
         batch_size: of the mini-batches.
         conv_widths, pool_after, dense_widths: of the plain networks.
         is_residual: whether it is the ResNet instead.
+        shared: the name of a network that `benchmarks.libraries` has in every library, in place of these.
         num_seeds: side by side, where a row trains several.
     """
 
@@ -25,6 +26,7 @@ class Workload(NamedTuple):
     pool_after: tuple[int, ...] = (2, 4)
     dense_widths: tuple[int, ...] = ()
     is_residual: bool = False
+    shared: str | None = None
     num_seeds: int = 8
 
 
@@ -56,7 +58,10 @@ WORKLOADS = {
     "mlp": Workload(8, 1, 64, dense_widths=(128, 64)),
     "cnn8_32": Workload(32, 3, 128, (32, 32, 64, 64, 64), dense_widths=(256, 128), num_seeds=2),
     "resnet": Workload(32, 3, 64, is_residual=True, num_seeds=2),
+    **{shared: Workload(8, 1, 64, shared=shared) for shared in ("residual", "attention", "recurrent")},
 }
+# Side by side on a CPU, as the engine's rule has it: a convolution fills a core by itself.
+_FILL_CORE = ("residual",)
 NUM_CLASSES = 10
 LEARNING_RATE = 1e-4
 # Between two evaluations; a row of small images takes so many steps in a call.
@@ -118,8 +123,18 @@ class ResNet(nn.Module):
         return nn.Dense(NUM_CLASSES)(x.mean((1, 2)))
 
 
+def fills_core(workload: Workload) -> bool:
+    """Tells whether a single run keeps a CPU core busy."""
+    return workload.is_residual or bool(workload.conv_widths) or workload.shared in _FILL_CORE
+
+
 def flax_network(workload: Workload) -> nn.Module:
     """The network of a workload."""
+    if workload.shared is not None:
+        from benchmarks.libraries import in_flax
+
+        network: nn.Module = getattr(in_flax, workload.shared.capitalize())()
+        return network
     return ResNet() if workload.is_residual else PlainNetwork(workload)
 
 
@@ -146,6 +161,10 @@ def torch_network(workload: Workload, has_buffers: bool) -> Any:
             y = torch.relu(self.norms[0](self.first(x)))
             return torch.relu(self.norms[1](self.second(y)) + self.shortcut(x))
 
+    if workload.shared is not None:
+        from benchmarks.libraries import in_torch
+
+        return getattr(in_torch, workload.shared.capitalize())()
     layers: list[Any] = []
     width, size = workload.channels, workload.size
     if workload.is_residual:
