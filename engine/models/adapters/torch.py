@@ -20,6 +20,7 @@ from ...tasks.parts import as_arguments
 from ..layouts import channels_first, outputs_first
 from ..model import Mode, Model, model_of, parameter_names, switches
 from ..variables import in_order, nested
+from .torch_recurrent import as_loops
 
 _OVERLOAD = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)")
 # A module is put into one mode after the other while it is traced.
@@ -149,7 +150,7 @@ def _traceable(module: Any) -> Callable[[Mode, Any, dict[str, Any]], tuple[Any, 
         frozen = [variables[f"{name}.running_mean".lstrip(".")] for name, layer in _norms(module) if not layer.training]
         module.train(mode == "train")
         named = {f"module.{name}": tensor for name, tensor in variables.items()}
-        with _normalizing(mode == "batch", frozen), _gradients():
+        with _normalizing(mode == "batch", frozen), as_loops(), _gradients():
             outputs = torch.func.functional_call(observed, named, args, {**by_name, **values})
         return outputs, observed.kept
 
