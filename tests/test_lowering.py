@@ -372,6 +372,32 @@ def test_normalisation_layers(name):
     _agree(lambda x, flat: fn(x, unflatten(flat)), x, flat, form="direct", scale=10.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "fn", "num_chains"),
+    [
+        # As PyTorch has it, and Equinox.
+        ("times deviation, times weight", lambda x, m, s, w, b: (x - m) * s * w + b, 1),
+        ("over deviation, times weight", lambda x, m, s, w, b: w * ((x - m) / s) + b, 1),
+        ("offset first", lambda x, m, s, w, b: b + (x - m) / s / w, 1),
+        ("in it divided by", lambda x, m, s, w, b: s / (x - m) * w + b, 0),
+        ("no factor", lambda x, m, s, w, b: (x - m) + b, 0),
+        ("four factors", lambda x, m, s, w, b: (x - m) * s * w * s * w + b, 0),
+    ],
+)
+def test_normalisations_of_several_factors(name, fn, num_chains):
+    x = jnp.asarray(RNG.normal(size=(4, 3, 6)) * 3 + 8, jnp.float32)
+    shared = [jnp.asarray(RNG.uniform(0.5, 2.0, (1, 1, 6)), jnp.float32) for _ in range(4)]
+    assert len(affine.find(jax.make_jaxpr(fn)(x, *shared).jaxpr)[0]) == num_chains
+    _agree(fn, x, *shared, form="direct", scale=30.0)
+
+
+def test_factors_that_vary_over_other_axes_are_kept():
+    """A normalisation over features whose weight is one for each of them has no shared scale."""
+    x, mean, weight = jnp.ones((4, 3, 6)), jnp.full((4, 3, 1), 0.5), jnp.ones((1, 1, 6))
+    fn = lambda x, m, s, w, b: (x - m) * s * w + b  # noqa: E731
+    assert affine.find(jax.make_jaxpr(fn)(x, mean, mean, weight, weight).jaxpr) == ({}, set())
+
+
 def test_a_step_that_is_read_elsewhere_is_kept():
     x, a = jnp.ones((4, 3)), jnp.full((1, 3), 2.0)
 

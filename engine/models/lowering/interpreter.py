@@ -55,16 +55,20 @@ def _values(program: Any, args: Sequence[Any], form: str) -> list[Any]:
         if output in inside:
             return [None]  # only the chain that it is part of would read it
         if output in chains:
-            return [_affine(*map(read, chains[output]))]
+            return [_affine(chains[output], read)]
         return _apply(eqn, [read(atom) for atom in eqn.invars], form)
 
     return evaluate(program, args, rule)
 
 
-def _affine(x: Any, *others: Any) -> Any:
+def _affine(chain: affine.Chain, read: Read) -> Any:
+    x = read(chain.x)
+    take = x.like if isinstance(x, turned.Turned) else turned.plain
+    shift, offset = take(read(chain.shift)), take(read(chain.offset))
+    scale = affine.scale_of(chain.factors, [take(read(factor.variable)) for factor in chain.factors])
     if not isinstance(x, turned.Turned):
-        return affine.affine(x, *map(turned.plain, others))
-    return turned.Turned(affine.affine(x.array, *map(x.like, others)), x.axes)
+        return affine.affine(x, shift, scale, offset)
+    return turned.Turned(affine.affine(x.array, shift, scale, offset), x.axes)
 
 
 def _apply(eqn: Any, inputs: list[Any], form: str) -> Sequence[Any]:
