@@ -12,6 +12,8 @@ from safetensors.numpy import save_file
 
 import engine
 from engine import Arm, InputError, Study
+from engine.diagnosis.factors import factors_of
+from engine.diagnosis.subject import subject_of
 from engine.models.initial import leaf_names
 from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
@@ -115,6 +117,16 @@ def test_a_run_goes_on_where_another_ended(tmp_path):
     save_file({"Dense_0/bias": np.zeros(8, np.float32)}, file)
     with pytest.raises(InputError, match="file of weights to start from of 'a' is another"):
         engine.run(Study("second", again, seeds=2, epochs=3), tmp_path / "second", workers=1)
+
+
+def test_a_diagnosis_starts_anew_where_it_changes_the_start(tmp_path):
+    np.savez(tmp_path / "some.npz", **{"Dense_0.bias": np.full(8, 3.0)})
+    arm = _arm(tmp_path / "some.npz", init="he", metric="macro_f1", learning_rate=1e-3)
+    arms = factors_of(subject_of(arm, load_data(arm, 0, None))).arms
+    assert [arms[name].start_from for name in ("init=he", "linear_probe")] == [None, None]
+    assert "wider" not in arms
+    assert {one.metric for one in arms.values()} == {"macro_f1"}
+    assert arms["epsilon=1e-12"].start_from == arm.start_from
 
 
 @pytest.mark.parametrize(

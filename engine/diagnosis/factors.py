@@ -27,13 +27,14 @@ class Factors(NamedTuple):
 
 def _describe_he(subject: Subject) -> str:
     # Biases of a user's network that start at another number than 0 stay there.
-    return f"He initialisation {'of the weights' if is_reference(subject.arm.model) else 'with zero biases'}"
+    instead = ", in place of the weights of the file" if subject.arm.start_from is not None else ""
+    return f"He initialisation {'of the weights' if is_reference(subject.arm.model) else 'with zero biases'}{instead}"
 
 
 def _with_he(subject: Subject) -> Arm:
     arm = subject.arm
-    refuse_if(arm.init == "he", "it starts so already")
-    return arm.replace(init="he", init_scale=None)
+    refuse_if(arm.init == "he" and arm.start_from is None, "it starts so already")
+    return arm.replace(init="he", init_scale=None, start_from=None)
 
 
 def _epsilon(epsilon: float) -> Change:
@@ -133,7 +134,8 @@ def _with_linear_model(subject: Subject) -> Arm:
     arm = subject.arm
     _refuse_control(arm)
     refuse_if(not subject.is_plain, "it maps one input to a class or a row of values")
-    linear = {"model": "mlp", "model_args": (), "dense_widths": (), "init": "he", "init_scale": None}
+    start = {"init": "he", "init_scale": None, "start_from": None}
+    linear = {"model": "mlp", "model_args": (), "dense_widths": (), **start}
     probe = without_schedule(without_options(_with_optimizer(arm, _ADAM), "model", "init"))
     # The learning rate is one for inputs and targets of order one.
     scaled = {"scaling": "standard"} if "scaling" in used_options(arm) else {}

@@ -100,6 +100,7 @@ def _wider(subject: Subject) -> Arm:
     arm = subject.arm
     refuse_own_network(arm)
     widths = arm.dense_widths if "dense_widths" in used_options(arm) else ()
+    refuse_if(arm.start_from is not None, "it starts from weights of a file")
     refuse_if(not widths or min(widths) > _NARROW, f"no layer is narrower than {_NARROW + 1} units")
     return arm.replace(dense_widths=tuple(w * _TIMES_WIDER if w <= _NARROW else w for w in widths))
 

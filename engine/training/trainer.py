@@ -184,7 +184,9 @@ class Trainer:
 
         grads, (loss, model_state, is_hit) = jax.grad(loss_fn, has_aux=True)(state.params)
         optimizer = self._optimizer_at(state.step, hyperparams)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        # What follows the loss, as `optax.contrib.reduce_on_plateau` does, is given it; others drop it.
+        update = optax.with_extra_args_support(optimizer).update
+        updates, opt_state = update(grads, state.opt_state, state.params, value=loss)
         new_state = state._replace(
             params=optax.apply_updates(state.params, updates),
             opt_state=_in_types_of(state.opt_state, opt_state),

@@ -9,6 +9,12 @@ def chained(learning_rate, size=1.0, every=1):
     return optax.MultiSteps(steps, every).gradient_transformation() if every > 1 else steps
 
 
+def patient(learning_rate):
+    """Halves the rate whenever the loss of the batch has not fallen for two steps."""
+    waiting = optax.contrib.reduce_on_plateau(factor=0.5, patience=2, accumulation_size=1)
+    return optax.chain(optax.sgd(learning_rate), waiting)
+
+
 def no_transformation(learning_rate):
     return learning_rate
 

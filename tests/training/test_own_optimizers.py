@@ -7,10 +7,13 @@ import optax
 import pytest
 
 from engine import Arm, InputError, Study, run
+from engine.models import make_model
 from engine.store import open_existing
 from engine.studies.study import resolve_arm
+from engine.tasks import build_task, load_data, random_streams
 from engine.training.optimization import hyperparams, make_optimizer
 from engine.training.optimizers.own import check_optimizer
+from engine.training.trainer import Keys, Trainer
 from tests.conftest import small_arm
 
 FILE = "tests/training/own_optimizers.py"
@@ -35,6 +38,24 @@ def test_a_chain_does_what_optax_does():
         updates, other_state = theirs.update(jax.tree.map(lambda p: 3 * p, other), other_state, other)
         other = optax.apply_updates(other, updates)
         np.testing.assert_allclose(params["w"], other["w"], rtol=1e-6)
+
+
+def test_what_follows_the_loss_is_given_that_of_the_batch():
+    """At rate 0 the loss of one batch stays where it is, so the rate is halved again and again."""
+    arm = _arm("patient", learning_rate=0.0, control="one_batch")
+    check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
+    data = load_data(arm, 0, None)
+    task = build_task(arm, data)
+    trainer = Trainer(arm, task, make_model(arm, task.example_shape, task.num_outputs), "native")
+    key, numbers = random_streams.root_key(0), {"learning_rate": jnp.float32(0)}
+    state = trainer.init(Keys(key, key, key), jnp.asarray(trainer.laws(str(arm.init), arm.options)), numbers)
+    draw = jax.tree.map(lambda leaf: leaf[0], trainer.draw(state, data, 1))
+    for _ in range(7):
+        parts = trainer.step(state, numbers, data, draw)
+        state = parts.state
+    waiting = state.opt_state[1]
+    assert float(waiting.best_value) == float(parts.info.batch_loss)
+    assert float(waiting.scale) == 0.125
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def check_optimizer(arm: Arm, make: Callable[..., optax.GradientTransformation],
                 f"optimizer={arm.optimizer} returns {type(optimizer).__name__}: expected an optax transformation, with "
                 f"init and update"
             )
-        updates, _ = optimizer.update(params, optimizer.init(params), params)
+        update = optax.with_extra_args_support(optimizer).update
+        updates, _ = update(params, optimizer.init(params), params, value=jnp.float32(1))
         return optax.apply_updates(params, updates)
 
     try:
