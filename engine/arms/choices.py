@@ -27,7 +27,7 @@ _OWN = {
     "metric": ".metrics.making:OPTIONS",
     "optimizer": ".training.optimizers.own:OPTIONS",
 }
-KINDS = tuple(_TABLES)
+KINDS, OF_USERS = tuple(_TABLES), tuple(_OWN)
 
 
 def table_of(kind: str) -> Registry:

@@ -7,7 +7,7 @@ from absl import flags
 
 from ..errors import InputError
 from .arm import COMMON, field_names, find_option
-from .choices import KINDS, options_of, table_of
+from .choices import KINDS, OF_USERS, options_of, table_of
 from .options import Option
 
 
@@ -65,7 +65,8 @@ def describe_arm_flags(choices: Sequence[tuple[str, str]], is_all: bool) -> list
         names = f": {', '.join(table_of(name))}" if name in KINDS else ""
         lines.append(f"  --{option.flag or name}: {option.describe(names)}")
     if is_all:
-        choices = [(kind, choice) for kind in KINDS for choice in table_of(kind)]
+        own = {kind: ["path/to/file.py:NAME"] for kind in OF_USERS}
+        choices = [(kind, choice) for kind in KINDS for choice in (*table_of(kind), *own.get(kind, ()))]
     for kind, choice in choices:
         try:
             lines += describe_options(f"{kind}={choice}", options_of(kind, choice))
