@@ -34,7 +34,7 @@ class Panel {
     this.draw();
   }
 
-  // The range of the values shown; a loss that shoots up does not press the others together.
+  // The range of the values shown; a loss that shoots up does not press the others together. A metric has no level.
   range() {
     if (this.scale === "share" && !this.isLog()) return [0, 1.02];
     const shown = this.visible();
@@ -44,21 +44,26 @@ class Panel {
       .filter(Number.isFinite)
       .sort((a, b) => a - b);
     if (this.scale === "share") top = 1;
+    else if (this.scale === "metric") top = Infinity;
     else if (starts.length) top = Math.max(top, starts[starts.length >> 1]) * 1.12;
-    if (!this.isLog() && state.from === whole.from && state.to === whole.to) return [0, top || 1];
+    const isWhole = state.from === whole.from && state.to === whole.to;
+    if (!this.isLog() && isWhole && top < Infinity) return [0, top || 1];
     let low = Infinity;
     let high = -Infinity;
     for (const curve of shown) {
       const last = Math.min(pointAt(curve, state.to) + 1, curve.x.length - 1);
       for (let i = Math.max(pointAt(curve, state.from), 0); i <= last; i++) {
         const value = curve.y[i];
-        if (value <= top && (!this.isLog() || value > 0)) {
+        if (value <= top && Number.isFinite(value) && (!this.isLog() || value > 0)) {
           low = Math.min(low, value);
           high = Math.max(high, value);
         }
       }
     }
-    if (!(low < high)) return this.isLog() ? [(top || 1) / 10, top || 1] : [0, top || 1];
+    if (!(low < high)) {
+      const end = top < Infinity ? top || 1 : Math.max(1, high);
+      return this.isLog() ? [end / 10, end] : [Math.min(0, low), end];
+    }
     if (this.isLog()) return [low / 1.1, Math.min(high, top) * 1.1];
     const room = 0.06 * (high - low);
     return [low - room, high + room];

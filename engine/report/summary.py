@@ -221,7 +221,7 @@ def _known(values: list[Any]) -> list[Any]:
 
 
 def _median(values: list[Any], chosen: np.ndarray) -> float | None:
-    known = _known([values[i] for i in np.flatnonzero(chosen)])
+    known = [value for value in _known([values[i] for i in np.flatnonzero(chosen)]) if np.isfinite(value)]
     return float(np.median(known)) if known else None
 
 

@@ -22,4 +22,8 @@ def raising(outputs, targets):
     return outputs["logits"]
 
 
+def undefined(outputs, targets):
+    return jnp.log(-jnp.mean(outputs**2))
+
+
 pear = 3

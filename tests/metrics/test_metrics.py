@@ -14,7 +14,9 @@ from engine.losses import Targets
 from engine.metrics.making import make_metric, title_of
 from engine.metrics.registry import METRICS
 from engine.outcomes.row import METRIC_COLUMNS, ROW_SCHEMA
-from engine.store import create_or_resume
+from engine.report.explorer import collect_runs
+from engine.report.summary import summarise
+from engine.store import create_or_resume, open_existing
 from engine.store.files import DamagedError, digest
 from engine.store.parts import encode, encode_table, fingerprint, inspect_content
 from engine.store.run_table import RunTable
@@ -127,6 +129,19 @@ def test_it_is_stored_and_said(tmp_path):
     np.testing.assert_array_equal(one, other)
     assert "The number right is" in str(results)
     assert [results.summary["arms"][name]["metric"] for name in arms] == ["number right", None]
+    table = RunTable(open_existing(tmp_path))
+    titles = [panel["name"] for panel in collect_runs(table, summarise(table))["panels"]]
+    assert titles[-2:] == ["number right", "held-out number right"]
+
+
+@pytest.mark.trains
+def test_a_metric_that_is_no_number_is_kept_and_not_said(tmp_path):
+    arms = {"a": Arm(model="mlp", init="he", metric=f"{OWN}:undefined")}
+    results = engine.run(Study("own", arms, seeds=2, epochs=2), tmp_path, workers=1)
+    assert np.isnan(results.curves("a", "metric").values).all()
+    assert results.summary["arms"]["a"]["metric_after"] is None
+    assert "undefined" not in str(results)
+    assert engine.open(tmp_path).report()
 
 
 def test_a_part_from_before_there_were_metrics_is_read(tmp_path):
