@@ -15,6 +15,7 @@ from engine import Arm, InputError, Study
 from engine.diagnosis.factors import factors_of
 from engine.diagnosis.subject import subject_of
 from engine.models.initial import leaf_names
+from engine.models.loading import _matched
 from engine.studies.expand import expand
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data, random_streams
@@ -52,6 +53,8 @@ def test_what_fits_is_taken_and_the_rest_starts_anew(tmp_path):
         # A head for other classes, and an array of another network.
         "params/Dense_1/kernel": np.ones((8, 3), np.float32),
         "params/Dense_7/kernel": np.ones((2, 2), np.float32),
+        # As many numbers, but in another shape.
+        "params/Dense_1/bias": np.ones((2, 5), np.float32),
     }
     save_file(arrays, tmp_path / "kept.safetensors")
     found, other = (_start(_arm(tmp_path / "kept.safetensors"), seed) for seed in (0, 1))
@@ -62,7 +65,7 @@ def test_what_fits_is_taken_and_the_rest_starts_anew(tmp_path):
     assert found[2].loaded is not None
     assert found[2].loaded.words == (
         "2 of the network's 4 arrays start from the file; anew start Dense_1/bias, Dense_1/kernel; not used are "
-        "params/Dense_1/kernel, params/Dense_7/kernel"
+        "params/Dense_1/bias, params/Dense_1/kernel, params/Dense_7/kernel"
     )
 
 
@@ -119,6 +122,41 @@ def test_a_run_goes_on_where_another_ended(tmp_path):
         engine.run(Study("second", again, seeds=2, epochs=3), tmp_path / "second", workers=1)
 
 
+def test_starts_are_compared_where_only_their_files_differ(tmp_path):
+    for i in range(2):
+        np.savez(tmp_path / f"{i}.npz", **{"Dense_0.bias": np.full(8, float(i))})
+    fresh = Arm(model="mlp", dense_widths=(8,))
+    arms = {"fresh": fresh, **{f"{i}": fresh.replace(start_from=str(tmp_path / f"{i}.npz")) for i in range(2)}}
+    assert len(expand(Study("own", arms, seeds=1, epochs=1), "cpu").programs) == 3
+    (tmp_path / "again.npz").write_bytes((tmp_path / "1.npz").read_bytes())
+    same = {**arms, "again": fresh.replace(start_from=str(tmp_path / "again.npz"))}
+    with pytest.raises(InputError, match="their data and weights to start from are equal"):
+        expand(Study("own", same, seeds=1, epochs=1), "cpu")
+
+
+def test_names_that_only_say_where_arrays_are_kept_are_left_out_where_that_tells_one():
+    names, paths = ["module.a.weight", "b/weight", "model.b.weight"], ["a/weight", "b/weight", "model/b/weight"]
+    assert _matched(names, paths) == dict(zip(paths, names, strict=True))
+    # Two of the file, or two of the network, would be the same.
+    assert _matched(["model.a", "module.a"], ["a"]) == {}
+    assert _matched(["params.a"], ["model/a", "state/a"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.full(8, np.nan), "Dense_0.bias has a number that is missing or too large"),
+        (np.full(8, 1e300), "Dense_0.bias has a number that is missing or too large"),
+        (np.full(8, "pear"), "Dense_0.bias is of type <U4: expected numbers"),
+        (np.full(8, 1j), "Dense_0.bias is of type complex128: expected numbers"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers_are_refused(array, words, tmp_path):
+    np.savez(tmp_path / "some.npz", **{"Dense_0.bias": array})
+    with pytest.raises(InputError, match=words):
+        _start(_arm(tmp_path / "some.npz"), 0)
+
+
 def test_a_diagnosis_starts_anew_where_it_changes_the_start(tmp_path):
     np.savez(tmp_path / "some.npz", **{"Dense_0.bias": np.full(8, 3.0)})
     arm = _arm(tmp_path / "some.npz", init="he", metric="macro_f1", learning_rate=1e-3)
@@ -132,10 +170,12 @@ def test_a_diagnosis_starts_anew_where_it_changes_the_start(tmp_path):
 @pytest.mark.parametrize(
     ("content", "name", "words"),
     [
-        (b"x", "w.safetensors", r"w.safetensors' cannot be read: "),
-        (b"x", "w.npz", r"w.npz' cannot be read: "),
+        (b"x", "w.safetensors", r"w.safetensors' cannot be read \("),
+        (b"x", "w.npz", r"w.npz' cannot be read \("),
+        # What `numpy.save` writes, under another name.
+        (b"\x93NUMPY\x01\x00v\x00", "w.npz", r"w.npz' cannot be read \("),
         (b"x", "w.pt", r"expected a .safetensors or an .npz file; safetensors.torch.save_file"),
-        (None, "w.npz", "cannot be read: No such file or directory"),
+        (None, "w.npz", r"cannot be read \(No such file or directory\)"),
     ],
 )
 def test_what_is_no_file_of_weights_is_refused_in_one_line(content, name, words, tmp_path):

@@ -1,5 +1,6 @@
 """Makes the metric of an arm: one of `METRICS`, or a function of the user's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -17,7 +18,6 @@ from .registry import METRICS
 
 # Of functions of the user's.
 OPTIONS: tuple[Option, ...] = ()
-_FEW = 3
 
 
 def choose_metric(arm: Arm) -> Arm:
@@ -38,21 +38,26 @@ def title_of(name: str) -> str:
     return title
 
 
-def make_metric(arm: Arm, targets: Targets, num_outputs: int) -> Metric:
-    """Returns the metric that an arm names; raises InputError where it does not fit targets or outputs."""
+def make_metric(arm: Arm, sets: Sequence[Targets], num_outputs: int) -> Metric:
+    """Returns the metric that an arm names, for the targets of its evaluation sets.
+
+    Raises InputError where it does not fit targets or outputs.
+    """
     assert arm.metric is not None
     if not is_reference(arm.metric):
-        made: Metric = METRICS.load(arm.metric).make(targets, num_outputs, arm.options)
+        made: Metric = METRICS.load(arm.metric).make(sets[0], num_outputs, arm.options)
         return made
     function = user_code.load(arm.metric, "metric")
     if not callable(function):
         raise InputError(
             f"metric={arm.metric} is no function: expected one of (outputs, targets) that returns a number"
         )
-    found: Any = user_code.traced(f"metric={arm.metric}", function, *targets.shapes(_FEW, num_outputs))
-    if getattr(found, "shape", None) != () or not jnp.issubdtype(found.dtype, jnp.number):
-        what = f"{found.dtype}{list(found.shape)}" if hasattr(found, "shape") else type(found).__name__
-        raise InputError(f"metric={arm.metric} returns {what}: expected one number for all examples together")
+    for targets in sets:
+        shapes = targets.shapes(len(targets.array), num_outputs)
+        found: Any = user_code.traced(f"metric={arm.metric}", function, *shapes)
+        if getattr(found, "shape", None) != () or jnp.issubdtype(found.dtype, jnp.complexfloating):
+            what = f"{found.dtype}{list(found.shape)}" if hasattr(found, "shape") else type(found).__name__
+            raise InputError(f"metric={arm.metric} returns {what}: expected one number for all examples together")
 
     def metric(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         return jnp.asarray(function(outputs, targets), jnp.float32)

@@ -1,4 +1,4 @@
-"""`mean_absolute_error`: mean distance of outputs from values, in their unit."""
+"""`mean_absolute_error`: mean distance of outputs from values, in the unit that is trained on."""
 
 import jax
 import jax.numpy as jnp

@@ -22,7 +22,7 @@ def make(targets: Targets, num_outputs: int, options: Options) -> Metric:
     def area(scores: jax.Array, is_in: jax.Array) -> jax.Array:
         in_order = jnp.sort(scores)
         below = jnp.searchsorted(in_order, scores, side="left") + jnp.searchsorted(in_order, scores, side="right")
-        inside = jnp.sum(is_in)
+        inside = jnp.sum(is_in, dtype=jnp.float32)
         outside = len(scores) - inside
         rank_sum = jnp.sum(jnp.where(is_in, (below + 1) / 2, 0.0))
         return (rank_sum - inside * (inside + 1) / 2) / (inside * outside)

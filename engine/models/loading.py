@@ -2,20 +2,23 @@
 
 import hashlib
 import re
-import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from ..arms.arm import Arm
-from ..errors import InputError, one_line
+from ..errors import InputError
+from ..tasks.reading import reason_of
 from ..user_code import as_path, without_home
 from .initial import leaf_names
 
 _ENDINGS = (".safetensors", ".npz")
+_EXPECTED = "a .safetensors or an .npz file with an array for each name"
 # Parts of a name that say where an array is kept, and not what it is.
 _OUTER = {"params", "state", "model", "module", "model_state", "state_dict", "_orig_mod", "batch_stats"}
 _FEW = 4
@@ -54,44 +57,77 @@ def choose_start(arm: Arm) -> Arm:
     return arm.replace(start_from=without_home(as_path(arm.start_from)))
 
 
-def fingerprint(place: str) -> str:
-    """Returns the SHA-256 of a file of weights; raises InputError where it cannot be read."""
+def fingerprint_of(arm: Arm) -> str | None:
+    """Returns the SHA-256 of the file that an arm starts from; raises InputError where it cannot be read."""
+    if arm.start_from is None:
+        return None
     try:
-        with open(as_path(place), "rb") as file:
+        with open(as_path(arm.start_from), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"start_from={place!r} cannot be read: {error.strerror}") from None
+        raise InputError(
+            f"start_from={arm.start_from!r} cannot be read: {error.strerror}; expected the weights that the study "
+            f"started from, in this place"
+        ) from None
 
 
 def load_start(arm: Arm, params: Any, state: Any) -> Loaded | None:
     """Reads the weights that an arm starts from, for trees of shapes; `None` where it names none.
 
-    Names are compared without the separators of a library, `/` or `.`, and without what only says where they are kept,
-    such as `params`. Raises InputError where the file cannot be read, or holds nothing of the network.
+    Names are compared without the separators of a library, `/` or `.`; where none is the same, also without what only
+    says where they are kept, such as `params`, if that tells one of the file from one of the network.
+
+    Raises InputError where the file cannot be read, holds nothing of the network, or what has no place in it.
     """
     if arm.start_from is None:
         return None
-    arrays = {_plain(name): (name, array) for name, array in _read(arm.start_from).items()}
-    used, fresh, found = set[str](), list[str](), list[list[np.ndarray | None]]()
-    for tree in (params, state):
-        own: list[np.ndarray | None] = []
-        for path, leaf in zip(leaf_names(tree), jax.tree.leaves(tree), strict=True):
-            name, array = arrays.get(_plain(path), ("", None))
+    arrays = _read(arm.start_from)
+    paths = [leaf_names(tree) for tree in (params, state)]
+    name_of = _matched([*arrays], [path for own in paths for path in own])
+    fresh, found = list[str](), list[list[np.ndarray | None]]()
+    for own, tree in zip(paths, (params, state), strict=True):
+        read: list[np.ndarray | None] = []
+        for path, leaf in zip(own, jax.tree.leaves(tree), strict=True):
+            array = arrays[name_of[path]] if path in name_of else None
             if array is None or array.shape != leaf.shape:
+                name_of.pop(path, None)
                 fresh.append(path)
-                own.append(None)
+                read.append(None)
             else:
-                used.add(name)
-                own.append(array.astype(leaf.dtype))
-        found.append(own)
-    if not used:
-        theirs, ours = ([name for name, _ in arrays.values()], fresh)
+                read.append(_cast(array, leaf.dtype, f"start_from={arm.start_from!r}: {name_of[path]}"))
+        found.append(read)
+    if not name_of:
         raise InputError(
-            f"start_from={arm.start_from!r} holds nothing of model={arm.model}: its arrays are {_few(theirs)}, and "
-            f"those of the network {_few(ours)}"
+            f"start_from={arm.start_from!r} holds nothing of model={arm.model}: its arrays are {_few([*arrays])}, and "
+            f"those of the network {_few(fresh)}"
         )
-    unused = tuple(name for name, _ in arrays.values() if name not in used)
+    unused = tuple(name for name in arrays if name not in name_of.values())
     return Loaded(found[0], found[1], tuple(fresh), unused)
+
+
+def _matched(names: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
+    """Returns the name in the file of each path of a network for which there is one."""
+    whole = {_with_slashes(name): name for name in names}
+    found = {path: whole[path] for path in paths if path in whole}
+    others = [name for name in names if name not in found.values()], [path for path in paths if path not in found]
+    theirs, ours = (Counter(map(_plain, own)) for own in others)
+    plain = {_plain(name): name for name in others[0]}
+    for path in others[1]:
+        key = _plain(path)
+        if theirs[key] == ours[key] == 1:
+            found[path] = plain[key]
+    return found
+
+
+def _cast(array: np.ndarray, dtype: Any, who: str) -> np.ndarray:
+    """Returns an array in the type of the network's; raises InputError where it is none of finite numbers."""
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise InputError(f"{who} is of type {array.dtype}: expected numbers")
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if not np.all(np.isfinite(cast.astype(np.float32))):
+        raise InputError(f"{who} has a number that is missing or too large: expected finite numbers everywhere")
+    return cast
 
 
 def put_in(tree: Any, loaded: list[Any]) -> Any:
@@ -109,15 +145,17 @@ def _read(place: str) -> dict[str, np.ndarray]:
         # Flax knows the half precision that NumPy does not.
         with safe_open(path, framework="flax") as file:
             return {name: np.asarray(file.get_tensor(name)) for name in list(file.keys())}
-    except OSError as error:
-        raise InputError(f"start_from={place!r} cannot be read: {error.strerror or one_line(str(error))}") from None
-    except (SafetensorError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise InputError(f"start_from={place!r} cannot be read: {one_line(str(error))}") from None
+    except Exception as error:  # a damaged file makes its readers raise anything
+        raise InputError(f"start_from={place!r} cannot be read ({reason_of(error)}): expected {_EXPECTED}") from None
+
+
+def _with_slashes(name: str) -> str:
+    return "/".join(part for part in re.split(r"[/.]", name) if part)
 
 
 def _plain(name: str) -> str:
     """Returns a name with slashes, without its outermost parts that say where it is kept."""
-    parts = [part for part in re.split(r"[/.]", name) if part]
+    parts = _with_slashes(name).split("/")
     while len(parts) > 1 and parts[0] in _OUTER:
         del parts[0]
     return "/".join(parts)

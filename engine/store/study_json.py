@@ -82,9 +82,9 @@ def identity_of(plan: ExpandedStudy, platform: str) -> dict[str, Any]:
     own = {name: arm.optimizer for name, arm in plan.arms.items() if is_reference(arm.optimizer)}
     if own:
         identity["optimizer_source"] = {name: fingerprint(reference, "optimizer") for name, reference in own.items()}
-    started = {name: arm.start_from for name, arm in plan.arms.items() if arm.start_from is not None}
+    started = {name: digest for name, arm in plan.arms.items() if (digest := loading.fingerprint_of(arm)) is not None}
     if started:
-        identity["start"] = {name: loading.fingerprint(place) for name, place in started.items()}
+        identity["start"] = started
     if study.diagnostics:
         identity |= {
             "diagnostics": study.diagnostics,

@@ -16,6 +16,7 @@ from ..errors import InputError, StorageError, unknown_name
 from ..lanes.host_batches import spool
 from ..lanes.runs import Run
 from ..lanes.spec import PoolSpec
+from ..models import loading
 from ..models.lowering import FORMS
 from . import checks, designs
 from .shared_program import Layout, SharedProgram, load_structures, share_program
@@ -87,9 +88,12 @@ def expand(
     eval_every = study.eval_every or min(_default_eval_every(one.task.steps_per_epoch) for one in structures)
     programs = [share_program(study, structure, platform, layouts, eval_every) for structure in structures]
     program_of = {name: program for program in programs for name in program.arm_names}
-    # Arms may differ only in where the same data are found.
-    contents = {name: (*identity_fields(arms[name]).items(), of.fingerprint) for name, of in program_of.items()}
-    checks.refuse_equal(contents, ": their data are equal")
+    # Arms may differ only in where the same data, or the same weights to start from, are found.
+    contents = {
+        name: (*identity_fields(arms[name]).items(), of.fingerprint, loading.fingerprint_of(arms[name]))
+        for name, of in program_of.items()
+    }
+    checks.refuse_equal(contents, ": their data and weights to start from are equal")
     horizons = {name: _horizon(study, name, program_of[name], eval_every) for name in arms}
     checks.check_fork_steps(study.fork_steps_by_arm, horizons, eval_every)
     forked = {name: step or (fork_steps or {}).get(name) for name, step in study.fork_steps_by_arm.items()}

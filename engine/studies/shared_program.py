@@ -97,23 +97,27 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
         trainer = trainer_of(arm, task, "native") if arm.start_from is not None else None
         if isinstance(trainer, Trainer) and trainer.loaded is not None:
             notes = (*notes, tasks.Note(trainer.loaded.words, is_caution=True))
-        if math.isnan(task.chance_loss):
-            data, notes = _with_level(arm, task, data, notes)
-            task = tasks.build_task(arm, data)
         checks.check_stream(study, names, arm, task)
-        structures.append(Structure(names, arm, data, task, notes))
+        structure = Structure(names, arm, data, task, notes)
+        structures += _with_levels(structure, arms) if math.isnan(task.chance_loss) else [structure]
     return structures
 
 
-def _with_level(
-    arm: Arm, task: tasks.Task, data: dict[str, np.ndarray], notes: tuple[tasks.Note, ...]
-) -> tuple[dict[str, np.ndarray], tuple[tasks.Note, ...]]:
-    """Returns data and notes with the level of losses of which no constant tells it, from untrained runs."""
-    with models.refusing_own_failures(arm):
-        level = untrained_level(arm, task, data)
-    reason = "the trainer names no chance_loss" if arm.trainer is not None else "no constant output tells it"
-    note = tasks.Note(f"level of the losses: {level.words}, as {reason}", is_caution=True)
-    return {**data, "chance_loss": np.asarray(level.loss)}, (*notes, note)
+def _with_levels(structure: Structure, arms: Mapping[str, Arm]) -> list[Structure]:
+    """Returns a structure for each start, with the level of its losses, of which no constant tells it."""
+    by_start: dict[tuple[Any, ...], list[str]] = {}
+    for name in structure.arm_names:
+        by_start.setdefault(tuple(config.values_of(arms[name], "initial").items()), []).append(name)
+    found = []
+    for names in by_start.values():
+        arm = arms[names[0]]
+        with models.refusing_own_failures(arm):
+            level = untrained_level(arm, structure.task, structure.data)
+        reason = "the trainer names no chance_loss" if arm.trainer is not None else "no constant output tells it"
+        note = tasks.Note(f"level of the losses: {level.words}, as {reason}", is_caution=True)
+        data = {**structure.data, "chance_loss": np.asarray(level.loss)}
+        found.append(Structure(names, arm, data, tasks.build_task(arm, data), (*structure.notes, note)))
+    return found
 
 
 def _check_choices(arm: Arm, task: tasks.Task, data: Mapping[str, np.ndarray]) -> None:

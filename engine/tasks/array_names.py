@@ -42,7 +42,7 @@ def find_names(file: Arrays, arm: Arm, reading: Reading) -> list[Names]:
         for name in asked or ():
             if name not in file.names:
                 raise InputError(f"there is no array {name!r}: there are {file.describe()}")
-        found.append(list(asked) if asked else _guess(file.names, words))
+        found.append(list(asked) if asked else _guess(file.names, words, are_several=role == "input_arrays"))
     (inputs, targets), words_of_inputs = found, _ROLES["input_arrays"]
     if not (arm.input_arrays or arm.target_arrays) and file.names == ["arr_0", "arr_1"]:
         inputs, targets = ["arr_0"], ["arr_1"]
@@ -68,14 +68,20 @@ def _divided(inputs: Sequence[str], targets: Sequence[str | None]) -> list[Names
     if not inputs or not targets or len(targets) > 2 or len(inputs) % len(targets):
         return []
     number = len(inputs) // len(targets)
-    # What is held out has the labels of what is trained on, in whose order it comes.
     labels = [_label(name) for name in inputs[:number]] if number > 1 else [inputs[0]]
     if len(set(labels)) < len(labels):
         return []
-    return [
-        Names(dict(zip(labels, inputs[i * number : (i + 1) * number], strict=True)), target)
-        for i, target in enumerate(targets)
-    ]
+    parts = []
+    for i, target in enumerate(targets):
+        own = inputs[i * number : (i + 1) * number]
+        # What is held out has the labels of what is trained on, by its names or by its order.
+        by_label = {_label(name): name for name in own}
+        are_labelled = all(_label(name) != name for name in (*inputs[:number], *own))
+        if number > 1 and are_labelled and by_label.keys() != set(labels):
+            return []
+        ordered = [by_label[label] for label in labels] if number > 1 and are_labelled else own
+        parts.append(Names(dict(zip(labels, ordered, strict=True)), target))
+    return parts
 
 
 def _label(name: str) -> str:
@@ -107,7 +113,7 @@ def _part_of(name: str, words: Sequence[str]) -> str | None:
     return "train" if parts and parts[0] in TRAINING_PARTS else parts[0] if parts else ""
 
 
-def _guess(names: Sequence[str], words: Sequence[str]) -> list[str]:
+def _guess(names: Sequence[str], words: Sequence[str], are_several: bool) -> list[str]:
     """Returns the arrays of a role: those to train on, and then those held out; none where it is not clear.
 
     Several inputs are those whose names go on after a dot, such as `x.tokens` or `x_test.tokens`.
@@ -122,7 +128,7 @@ def _guess(names: Sequence[str], words: Sequence[str]) -> list[str]:
         elif part is not None:
             alone.setdefault(part, []).append(name)
     if several:
-        return _in_order(several)
+        return _in_order(several) if are_several and not alone else []
     if any(len(found) > 1 for found in alone.values()):
         return []
     return _in_order({part: {"": found[0]} for part, found in alone.items()})

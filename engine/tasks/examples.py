@@ -57,7 +57,7 @@ def make_arrays(arm: Arm, examples: Examples, reading: Reading) -> dict[str, np.
         held_out = np.flatnonzero(examples.is_held_out)
     _check_parts(targets, held_out, examples.class_names)
     rows = split_rows(strata, held_out)
-    reading.tell(_in_words(examples, len(rows.training), len(held_out)))
+    reading.tell(_in_words(examples, len(rows.training), len(held_out), bool(arm.reconstruct)))
     if is_standardised:
         targets = _standardised(targets, rows.training, reading)
     scale = make_scale(arm.scaling, examples.inputs, rows.training, examples.are_scaled)
@@ -142,14 +142,14 @@ def with_channels(inputs: np.ndarray, channels: str | None, reading: Reading) ->
     return inputs
 
 
-def _in_words(examples: Examples, num_training: int, num_held_out: int) -> str:
+def _in_words(examples: Examples, num_training: int, num_held_out: int, is_given_back: bool) -> str:
     size = "×".join(map(str, examples.inputs.shape[1:]))
     if examples.parts is not None:
         size = f"{' and '.join(part.name for part in examples.parts.parts)}, together {size}"
     about = counted(len(examples.class_names), "class", "classes")
     if examples.targets.ndim == 2:
         kind = "token" if are_tokens(examples.targets) else "value"
-        about = counted(examples.targets.shape[1], kind) + " to predict"
+        about = "to be given back" if is_given_back else counted(examples.targets.shape[1], kind) + " to predict"
     return (
         f"{counted(len(examples.targets), 'example')} of {size} {'number' if size == '1' else 'numbers'}, {about}: "
         f"{num_training:,} to train on, {num_held_out:,} held out"

@@ -103,7 +103,10 @@ def build_task(arm: Arm, data: Data) -> Task:
     """Returns the functions of a task for arrays from `load_data`; raises InputError where the arm does not fit."""
     built: Task = TASKS.load(arm.dataset).build(arm, data)
     task = built if arm.loss is None else _with_loss(built, arm, data)
-    metric = None if arm.metric is None else make_metric(arm, _evaluated(data, built.num_outputs), task.num_outputs)
+    metric = None
+    if arm.metric is not None:
+        sets = [_evaluated(data, built.num_outputs, part) for part in ("loss", "held_out")]
+        metric = make_metric(arm, sets, task.num_outputs)
     shape = task.example_shape
     return task._replace(metric=metric, augment=make_augmentation(arm, shape), mixup=check_mixup(arm, shape))
 
@@ -123,9 +126,9 @@ def _with_loss(task: Task, arm: Arm, data: Data) -> Task:
     )
 
 
-def _evaluated(data: Data, num_outputs: int) -> Targets:
-    """Returns the targets of the examples by which runs are evaluated."""
-    array = np.asarray(data["loss_labels" if "loss_labels" in data else "loss_targets"])
+def _evaluated(data: Data, num_outputs: int, part: str = "loss") -> Targets:
+    """Returns the targets of the examples by which runs are evaluated, or of those that are held out."""
+    array = np.asarray(data[f"{part}_{'labels' if 'loss_labels' in data else 'targets'}"])
     return Targets(array.reshape(-1, *array.shape[2:]), num_outputs)
 
 

@@ -16,6 +16,7 @@ from ..models.loading import load_start, put_in
 from ..tasks import Batch, Data, Task
 from ..user_code import is_reference
 from .optimization import Hyperparams, make_optimizer
+from .optimizers import updated
 from .precision import compute_in
 
 # No step has this number, so that dropout and augmentation never share a key.
@@ -184,9 +185,7 @@ class Trainer:
 
         grads, (loss, model_state, is_hit) = jax.grad(loss_fn, has_aux=True)(state.params)
         optimizer = self._optimizer_at(state.step, hyperparams)
-        # What follows the loss, as `optax.contrib.reduce_on_plateau` does, is given it; others drop it.
-        update = optax.with_extra_args_support(optimizer).update
-        updates, opt_state = update(grads, state.opt_state, state.params, value=loss)
+        updates, opt_state = updated(optimizer, grads, state.opt_state, state.params, loss)
         new_state = state._replace(
             params=optax.apply_updates(state.params, updates),
             opt_state=_in_types_of(state.opt_state, opt_state),
@@ -237,7 +236,8 @@ class Trainer:
         if task.metric is None:
             return found
         joined = [array.reshape(-1, *array.shape[2:]) for array in (outputs, batches.targets)]
-        return found._replace(metric=task.metric(*joined))
+        # What compares outputs would take those that are no numbers for the largest, or the least.
+        return found._replace(metric=jnp.where(jnp.all(jnp.isfinite(outputs)), task.metric(*joined), jnp.nan))
 
 
 def _mixed(

@@ -39,6 +39,8 @@ def untrained_level(arm: Arm, task: Task, data: Mapping[str, np.ndarray]) -> Lev
 
     Raises InputError where it is not above 0 in each of them, as losses are taken relative to it.
     """
+    # Weights of a file may have learned something.
+    arm = arm.replace(start_from=None)
     trainer = trainer_of(arm, task, "native")
     laws = jnp.asarray(trainer.laws(str(arm.init), arm.options))
     numbers = {name: jnp.float32(value) for name, value in hyperparams(arm).items()}
@@ -56,8 +58,10 @@ def untrained_level(arm: Arm, task: Task, data: Mapping[str, np.ndarray]) -> Lev
 
     with random_streams.on_cpu():
         found = np.asarray(losses(trainer.drawn_at(seeds.tolist()), evaluated))
-    if not (np.all(np.isfinite(found)) and found.min() > 0):
-        who = f"trainer={arm.trainer}" if arm.trainer is not None else f"loss={arm.loss}"
+    who = f"trainer={arm.trainer}" if arm.trainer is not None else f"loss={arm.loss}"
+    if not np.all(np.isfinite(found)):
+        raise InputError(f"{who}: untrained runs have losses that are no finite number: expected one to begin with")
+    if found.min() <= 0:
         raise InputError(
             f"{who}: untrained runs have losses down to {found.min():.3g}; expected numbers above 0, as losses are "
             f"taken relative to that of what has learned nothing: add a constant, so that 0 is the best there is"

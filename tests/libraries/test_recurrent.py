@@ -31,7 +31,7 @@ def _net(kind, arguments, has_start):
         def forward(self, x):
             x = x if self.layer.batch_first else x.transpose(0, 1)
             start = self.start.expand(-1, BATCH, -1).contiguous()
-            given = ((start, start) if kind == "LSTM" else start,) if has_start else ()
+            given = ([start, start] if kind == "LSTM" else start,) if has_start else ()
             outputs, last = self.layer(x, *given)
             found = (outputs, *(last if kind == "LSTM" else (last,)))
             return torch.cat([part.flatten() for part in found])

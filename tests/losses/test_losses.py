@@ -9,12 +9,14 @@ import pytest
 from scipy import special
 
 from engine import Arm, InputError
+from engine.lanes.host_batches import opened
 from engine.losses import Targets
 from engine.losses.making import chance_of, make_loss
 from engine.studies.expand import expand
 from engine.studies.shared_program import SharedProgram
 from engine.studies.study import Study, resolve_arm
 from engine.tasks import build_task
+from engine.training.untrained import untrained_level
 from tests.conftest import drain, runs_of
 
 GENERATOR = np.random.default_rng(0)
@@ -196,6 +198,27 @@ def test_the_level_is_that_of_untrained_networks_where_no_constant_tells_it(tmp_
     # The bits of a level are those of its arm, whatever else the study has.
     assert program.spec.data["chance_loss"] == program.chance_loss
     assert _program("uncorrelated", tmp_path).fingerprint == program.fingerprint
+
+
+def test_the_level_is_the_median_and_each_start_has_its_own(tmp_path):
+    """Distances between outputs grow with the square of each layer's deviation: few large ones lift a mean."""
+    arrays = {"dataset": "arrays", "dataset_dir": str(tmp_path / "data.npz"), "dense_widths": (32,)}
+    _program("uncorrelated", tmp_path)
+    arms = {init: Arm(model="mlp", loss=f"{OWN}:far_apart", init=init, **arrays) for init in ("he", "normal")}  # type: ignore[arg-type]
+    programs = expand(Study(name="own", arms=arms, seeds=1, horizon=200), "cpu").programs
+    assert [program.arm_names for program in programs] == [["he"], ["normal"]]
+    assert programs[0].chance_loss > 100 * programs[1].chance_loss
+    for program in programs:
+        data = opened(program.spec.data)
+        levels = untrained_level(program.spec.arm, build_task(program.spec.arm, data), data)
+        assert levels.loss == program.chance_loss
+        assert levels.least < levels.loss < levels.largest
+
+
+def test_weights_that_have_learned_are_no_level(tmp_path):
+    fresh = _program("uncorrelated", tmp_path)
+    np.savez(tmp_path / "some.npz", **{"Dense_0.bias": np.full(32, 50.0)})
+    assert _program("uncorrelated", tmp_path, start_from=str(tmp_path / "some.npz")).chance_loss == fresh.chance_loss
 
 
 @pytest.mark.parametrize("name", ["unbounded", "at_zero"])

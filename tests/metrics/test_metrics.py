@@ -36,7 +36,7 @@ GUESSES = (VALUES + GENERATOR.normal(0, [0.5, 4], (300, 2))).astype(np.float32)
 def _metric(name: str, outputs: np.ndarray, targets: np.ndarray, **options: object) -> float:
     are_classes = targets.ndim == 1
     of = Targets(targets.astype(np.int32) if are_classes else targets, outputs.shape[1])
-    made = make_metric(resolve_arm(Arm(model="mlp", metric=name, **options)), of, outputs.shape[1])  # type: ignore[arg-type]
+    made = make_metric(resolve_arm(Arm(model="mlp", metric=name, **options)), [of], outputs.shape[1])  # type: ignore[arg-type]
     return float(made(jnp.asarray(outputs), jnp.asarray(of.array)))
 
 
@@ -86,8 +86,8 @@ def test_every_metric_is_called_something_and_finite_at_a_constant():
         ("top_k", VALUES, "metric=top_k is for classes, and these targets are values"),
         ("r_squared", LABELS, "metric=r_squared is for values, and these targets are classes"),
         ("roc_acu", LABELS, "did you mean 'roc_auc'"),
-        (f"{OWN}:of_each", LABELS, r"returns bool\[3\]: expected one number for all examples together"),
-        (f"{OWN}:raising", LABELS, r"fails with arrays of shape \[3, 6\] and \[3\]: .* \(own.py, line \d+\)"),
+        (f"{OWN}:of_each", LABELS, r"returns bool\[300\]: expected one number for all examples together"),
+        (f"{OWN}:raising", LABELS, r"fails with arrays of shape \[300, 6\] and \[300\]: .* \(own.py, line \d+\)"),
         (f"{OWN}:pear", LABELS, "is no function"),
         (f"{OWN}:magrin", LABELS, "did you mean 'margin'"),
     ],

@@ -174,6 +174,7 @@ def _file(place, **arrays):
 
 
 _TRAIN, _TEST = slice(0, 200), slice(200, NUMBER)
+_PARTS = (("train", _TRAIN), ("test", _TEST))
 
 
 @pytest.mark.parametrize("is_named", [False, True])
@@ -215,12 +216,24 @@ def test_several_inputs_have_held_out_arrays_of_their_own(is_named, tmp_path):
         {"x_train.a": TOKENS, "x_test.b": TOKENS, "y_train": CLASSES, "y_test": CLASSES},
         {"x_train.a": TOKENS, "x_train.b": TOKENS, "x_test.a": TOKENS, "y_train": CLASSES, "y_test": CLASSES},
         {"x.a": TOKENS, "x_test.a": TOKENS, "y": CLASSES},
+        # Several targets are nothing that a network has here.
+        {"x.a": TOKENS, "x.b": TOKENS, "y.a": CLASSES, "y.b": CLASSES},
+        {"x_train": TOKENS, "x_test": TOKENS, "y.a": CLASSES, "y.b": CLASSES},
     ],
 )
 def test_held_out_arrays_that_do_not_match_are_refused(arrays, tmp_path):
     arm = resolve_arm(Arm(dataset_dir=_file(tmp_path, **arrays), model=f"{FLAX}:AsOne"))
     with pytest.raises(InputError, match="not clear which arrays are inputs and which are targets"):
         load_data(arm, 0, None)
+
+
+def test_held_out_arrays_that_are_named_in_another_order_go_by_their_labels(tmp_path):
+    parts = {f"x_{part}.{name}": INPUTS[name][rows] for part, rows in _PARTS for name in INPUTS}
+    labels = {f"y_{part}": CLASSES[rows] for part, rows in _PARTS}
+    asked = ("x_train.tokens", "x_train.numbers", "x_test.numbers", "x_test.tokens")
+    fields = {"input_arrays": asked, "target_arrays": ("y_train", "y_test"), "model": f"{FLAX}:AsOne"}
+    data = load_data(resolve_arm(Arm(dataset_dir=_file(tmp_path, **parts, **labels), batch_size=20, **fields)), 0, None)
+    assert set(np.unique(data["held_out_inputs"][..., :4])) <= set(range(9))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,10 @@ def patient(learning_rate):
     return optax.chain(optax.sgd(learning_rate), waiting)
 
 
+def patient_in_twos(learning_rate):
+    return optax.MultiSteps(patient(learning_rate), 2).gradient_transformation()
+
+
 def no_transformation(learning_rate):
     return learning_rate
 

@@ -40,6 +40,11 @@ def test_a_chain_does_what_optax_does():
         np.testing.assert_allclose(params["w"], other["w"], rtol=1e-6)
 
 
+def test_what_follows_the_loss_may_be_inside_of_something_else():
+    arm = _arm("patient_in_twos")
+    check_optimizer(arm, make_optimizer(arm), hyperparams(arm))
+
+
 def test_what_follows_the_loss_is_given_that_of_the_batch():
     """At rate 0 the loss of one batch stays where it is, so the rate is halved again and again."""
     arm = _arm("patient", learning_rate=0.0, control="one_batch")

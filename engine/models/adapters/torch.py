@@ -184,8 +184,7 @@ def _normalizing(is_over_batch: bool, frozen: Sequence[Any]) -> Iterator[None]:
             return as_written(x, running_mean, running_var, weight, bias, False, momentum, eps)
         axes = [0, *range(2, x.dim())]
         mean = x.mean(axes)
-        # The variance does not change with the mean at the mean, so a gradient through it would be a pass for nothing.
-        centred = x - mean.apply_jax(jax.lax.stop_gradient).reshape(1, -1, *[1] * (x.dim() - 2))
+        centred = x - mean.reshape(1, -1, *[1] * (x.dim() - 2))
         variance = (centred * centred).mean(axes)
         if running_mean is not None:
             number = x.numel() // x.shape[1]

@@ -41,7 +41,7 @@ _CELLS: dict[str, _Cell] = {"lstm": _lstm, "gru": _gru, "rnn_tanh": _simple(jnp.
 def as_loops() -> Iterator[None]:
     """Lets `RNN`, `LSTM` and `GRU` run as loops, as long as the block lasts.
 
-    Packed sequences, projections, and layers with dropout between them, in training, stay as they are.
+    Layers with a projection, and those with dropout between them, in training, stay as they are.
     """
     from torch import _VF
 
@@ -66,7 +66,7 @@ def _called(name: str, as_written: Callable[..., Any], *args: Any) -> Any:
         return as_written(*args)
     run = functools.partial(_run, _CELLS[name], directions, batch_first)
     own = [weights[i * each : (i + 1) * each] for i in range(num_layers * directions)]
-    return interop.call_jax(run, inputs, start if isinstance(start, tuple) else (start,), own)
+    return interop.call_jax(run, inputs, tuple(start) if isinstance(start, (tuple, list)) else (start,), own)
 
 
 def _run(
@@ -79,6 +79,7 @@ def _run(
 ) -> tuple[jax.Array, ...]:
     """Returns outputs, `[steps, batch, …]` or with the batch first, and what is left at the end, for each layer."""
     values = jnp.swapaxes(inputs, 0, 1) if batch_first else inputs
+    start = tuple(part.astype(jnp.result_type(values, *weights[0])) for part in start)
     ends = []
     for first in range(0, len(weights), directions):
         found = [

@@ -3,6 +3,7 @@
 Options that are hyperparameters are traced: arms that differ only in them share a program.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,18 @@ import optax
 from ...arms.options import Option
 
 Hyperparams = Mapping[str, jax.Array]
+
+
+def updated(
+    optimizer: optax.GradientTransformation, grads: Any, state: Any, params: Any, loss: jax.Array
+) -> tuple[Any, Any]:
+    """Returns updates and new state; what follows the loss of the batch, such as `reduce_on_plateau`, is given it."""
+    takes = inspect.signature(optimizer.update).parameters
+    takes_loss = "value" in takes or any(p.kind == p.VAR_KEYWORD for p in takes.values())
+    found: tuple[Any, Any] = optimizer.update(grads, state, params, **({"value": loss} if takes_loss else {}))
+    return found
+
+
 Options = Mapping[str, Any]
 
 MOMENTUM = Option("momentum", float, 0.0, "momentum", part="hyperparam", minimum=0, maximum=1, is_open=True)

@@ -12,7 +12,7 @@ from ...arms.arguments import canonical_args, parse_args
 from ...arms.arm import Arm
 from ...errors import InputError, told
 from ...user_code import is_reference
-from . import CLIP_NORM, L2_DECAY, Hyperparams, Options, with_l2
+from . import CLIP_NORM, L2_DECAY, Hyperparams, Options, updated, with_l2
 
 OPTIONS = (L2_DECAY, CLIP_NORM)
 
@@ -61,8 +61,7 @@ def check_optimizer(arm: Arm, make: Callable[..., optax.GradientTransformation],
                 f"optimizer={arm.optimizer} returns {type(optimizer).__name__}: expected an optax transformation, with "
                 f"init and update"
             )
-        update = optax.with_extra_args_support(optimizer).update
-        updates, _ = update(params, optimizer.init(params), params, value=jnp.float32(1))
+        updates, _ = updated(optimizer, params, optimizer.init(params), params, jnp.float32(1))
         return optax.apply_updates(params, updates)
 
     try:
