@@ -128,11 +128,13 @@ def check_fit(arm: Arm, example_shape: tuple[int, ...], num_outputs: int, num_po
         raise _misfit(arm, where, error) from error
     for found in (outputs, *evaluated):
         _check_outputs(arm, found, (_FEW, *([] if num_positions is None else [num_positions]), num_outputs))
-    if arm.auxiliary_weight and not jax.eval_shape(model.auxiliary, params, state, example, key):  # type: ignore[arg-type]
-        raise InputError(
-            f"auxiliary_weight={arm.auxiliary_weight:g} has no effect with model={arm.model}, which gives no further "
-            f"output of the same shape in training: leave it out"
-        )
+    if arm.auxiliary_weight and model.train_all is not None:
+        (_, others), _ = jax.eval_shape(model.train_all, params, state, example, key)
+        if not others:
+            raise InputError(
+                f"auxiliary_weight={arm.auxiliary_weight:g} has no effect with model={arm.model}, which gives no "
+                f"further output of the same shape in training: leave it out"
+            )
     _check_state(arm, state, new_state)
 
 

@@ -54,7 +54,8 @@ class Model(NamedTuple):
     library starts from which draws them by itself; `None` where `init` draws them. `fans` goes from the path and the
     shape of a weight to its numbers of inputs and outputs. `library` is what the network is written in. `penalty` goes
     from what `train_apply` takes to what layers add to the loss in training, a scalar; `None` where they add nothing.
-    `auxiliary` goes from the same to further outputs in training, each as `[batch, …]` as the outputs; `None` for none.
+    `train_all` goes from the same to ((outputs, a list of further outputs of their shape), new state); `None` where
+    there are none.
     `are_whole` tells, where arithmetic is in half precision, that the inputs are whole numbers, or some of them.
     """
 
@@ -67,7 +68,7 @@ class Model(NamedTuple):
     fans: Fans = fans_of
     library: str = "Flax"
     penalty: Callable[[Any, Any, jax.Array, jax.Array], jax.Array] | None = None
-    auxiliary: Callable[[Any, Any, jax.Array, jax.Array], list[jax.Array]] | None = None
+    train_all: Callable[[Any, Any, jax.Array, jax.Array], tuple[tuple[jax.Array, list[jax.Array]], Any]] | None = None
     are_whole: bool = False
 
 
@@ -98,7 +99,7 @@ def with_applies(model: Model, change: Callable[[Callable[..., Any]], Callable[.
 
 
 def with_auxiliary(model: Model) -> Model:
-    """Returns a network that gives its first or main output, and further ones of its shape as `auxiliary`.
+    """Returns a network that gives its first or main output, and further ones of its shape in `train_all`.
 
     The main one of a dictionary has one of the names in `MAIN_OUTPUTS`.
     """
@@ -113,12 +114,16 @@ def with_auxiliary(model: Model) -> Model:
 
         return applied
 
+    def train_all(*args: Any) -> tuple[Any, Any]:
+        outputs, state = model.train_apply(*args)
+        return outputs_of(outputs), state
+
     return model._replace(
         train_apply=with_state(model.train_apply),
         quiet_apply=with_state(model.quiet_apply),
         batch_apply=outputs_only(model.batch_apply),
         average_apply=outputs_only(model.average_apply),
-        auxiliary=lambda *args: outputs_of(model.train_apply(*args)[0])[1],
+        train_all=train_all,
     )
 
 
@@ -157,8 +162,8 @@ def handing_tokens(model: Model) -> Model:
         return lambda params, state, inputs, *key: as_taken(lambda x: apply(params, state, x, *key), inputs)
 
     init = lambda key, inputs: as_taken(lambda x: model.init(key, x), inputs)  # noqa: E731
-    penalty, auxiliary = (None if one is None else applied(one) for one in (model.penalty, model.auxiliary))
-    return with_applies(model._replace(init=init, penalty=penalty, auxiliary=auxiliary), applied)
+    penalty, train_all = (None if one is None else applied(one) for one in (model.penalty, model.train_all))
+    return with_applies(model._replace(init=init, penalty=penalty, train_all=train_all), applied)
 
 
 def switches(names: Collection[str], mode: Mode) -> dict[str, Any]:

@@ -161,16 +161,15 @@ def run_once(programs: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]) ->
 
 def _trained(passes: Passes, state: TrainState) -> dict[str, jax.Array]:
     """Takes the batch forwards, backwards and through one step at one start."""
-    trainer, batch, train_apply = passes.trainer, passes.batch, passes.train_apply
+    trainer, batch = passes.trainer, passes.batch
     params, model_state, inputs = state.params, state.model_state, batch.inputs
     parts = trainer.step(state, passes.numbers, batch._asdict(), None)
 
     def loss(params: Any) -> jax.Array:
         # The noise is that of the step, whose gradient it is held against.
-        given = params, model_state, inputs, jax.random.fold_in(state.noise_key, state.step)
+        key = jax.random.fold_in(state.noise_key, state.step)
         losses_of = lambda outputs: trainer.task.loss(outputs, batch.targets)  # noqa: E731
-        total = jnp.mean(losses_of(train_apply(*given)[0]))
-        return total + trainer.added_loss(*given, losses_of) if trainer.adds_loss else total
+        return trainer.training_loss(params, model_state, inputs, key, losses_of)[0]
 
     by_leaf = {"params": params, "grads": parts.grads, "updates": parts.updates}
     return {

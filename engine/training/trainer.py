@@ -86,7 +86,8 @@ class Trainer:
     """Training of one run, as pure functions without a seed axis.
 
     Of the arm only its structure and whether its network starts as written are read; `form` is of
-    `engine.models.lowering`. No loss that is recorded has what `added_loss` returns.
+    `engine.models.lowering`. `adds_loss` tells whether training makes more small than the
+    loss that is recorded, see `training_loss`.
     `batch_apply` has the arm's number format, and so has `native_apply`, with convolutions as
     written; `kept` is where each leaf starts under every scheme, see `models.initial.kept_values`.
     """
@@ -99,11 +100,11 @@ class Trainer:
             lowering.lower(compute_in(apply, arm.precision, model.are_whole), form)
             for apply in (model.train_apply, model.batch_apply, model.average_apply)
         )
-        self._penalty, self._auxiliary = (
+        self._penalty, self._train_all = (
             None if one is None else lowering.lower(compute_in(one, arm.precision, model.are_whole), form)
-            for one in (model.penalty, model.auxiliary if arm.auxiliary_weight else None)
+            for one in (model.penalty, model.train_all if arm.auxiliary_weight else None)
         )
-        self.adds_loss = self._penalty is not None or self._auxiliary is not None
+        self.adds_loss = self._penalty is not None or self._train_all is not None
         self.param_shapes, state_shapes = jax.eval_shape(self._fixed_start)
         self._has_state = bool(jax.tree.leaves(state_shapes))
         self.state_shapes = state_shapes if self._has_state else {}
@@ -175,12 +176,9 @@ class Trainer:
         inputs, losses_of = _mixed(task, augmentation_key, inputs, batch.targets)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Any]:
-            outputs, model_state = self._train_apply(params, state.model_state, inputs, noise_key)
+            given = params, state.model_state, inputs, noise_key
+            total, (loss, outputs, model_state) = self.training_loss(*given, losses_of)
             is_hit = None if task.is_hit is None else task.is_hit(outputs)
-            loss = jnp.mean(losses_of(outputs))
-            total = loss
-            if self.adds_loss:
-                total += self.added_loss(params, state.model_state, inputs, noise_key, losses_of)
             return total, (loss, model_state, is_hit)
 
         grads, (loss, model_state, is_hit) = jax.grad(loss_fn, has_aux=True)(state.params)
@@ -194,21 +192,31 @@ class Trainer:
         )
         return StepParts(new_state, StepInfo(loss, is_hit), grads, updates)
 
-    def added_loss(
+    def training_loss(
         self,
         params: Any,
         model_state: Any,
         inputs: jax.Array,
         key: jax.Array,
         losses_of: Callable[[jax.Array], jax.Array],
-    ) -> jax.Array:
-        """Returns what training adds to the loss: of layers, and of auxiliary outputs, by their losses `[batch]`."""
-        total, given = jnp.float32(0), (params, model_state, inputs, key)
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, Any]]:
+        """Returns what training makes small, and (loss, outputs, new state of the network).
+
+        That is the loss of the outputs, with what layers add to it, and with those of auxiliary outputs; `losses_of`
+        goes from outputs to the loss of each example.
+        """
+        given, auxiliary = (params, model_state, inputs, key), list[jax.Array]()
+        if self._train_all is None:
+            outputs, new_state = self._train_apply(*given)
+        else:
+            (outputs, auxiliary), new_state = self._train_all(*given)
+        loss = jnp.mean(losses_of(outputs))
+        total = loss
         if self._penalty is not None:
             total += self._penalty(*given)
-        if self._auxiliary is not None:
-            total += self.arm.auxiliary_weight * sum(jnp.mean(losses_of(one)) for one in self._auxiliary(*given))
-        return total
+        for one in auxiliary:
+            total += self.arm.auxiliary_weight * jnp.mean(losses_of(one))
+        return total, (loss, outputs, new_state)
 
     def evaluate(self, state: TrainState, data: Data) -> EvalInfo:
         """Evaluates the fixed set by which breaks are detected."""

@@ -39,8 +39,7 @@ def test_the_others_are_trained_on_with_their_weight(name, make_pool):
     key = random_streams.root_key(3)
     start = model.init(key, INPUTS) if model.written is None else model.written(3)
     params, state = jax.tree.map(jnp.asarray, start)
-    outputs, _ = model.train_apply(params, state, INPUTS, key)
-    [second] = model.auxiliary(params, state, INPUTS, key)
+    (outputs, [second]), _ = model.train_all(params, state, INPUTS, key)
     assert outputs.shape == second.shape == (4, 10)
     np.testing.assert_allclose(model.batch_apply(params, state, INPUTS), outputs, rtol=1e-4, atol=1e-5)
     assert not np.allclose(outputs, second, atol=1e-2)
@@ -48,8 +47,8 @@ def test_the_others_are_trained_on_with_their_weight(name, make_pool):
     @jax.jit
     def step(params, x, y):
         def loss_fn(params):
-            first, [second] = (apply(params, state, x, key) for apply in (model.train_apply, model.auxiliary))
-            losses = [optax.softmax_cross_entropy_with_integer_labels(found, y).mean() for found in (first[0], second)]
+            (first, [second]), _ = model.train_all(params, state, x, key)
+            losses = [optax.softmax_cross_entropy_with_integer_labels(found, y).mean() for found in (first, second)]
             return losses[0] + _WEIGHT * losses[1], losses[0]
 
         grads, loss = jax.grad(loss_fn, has_aux=True)(params)
