@@ -149,10 +149,10 @@ def test_one_place_cannot_stand_for_two(tmp_path, data_dir):
         str(tmp_path / name) for name in ("a", "b")
     }
     with pytest.raises(InputError, match="they lie in 2 places"):
-        plan_of(stored, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
+        plan_of(stored, "cpu", data_dir, {"dataset_dir": str(tmp_path / "a")})
     plain = document(expand(small_study(), "cpu", data_dir=data_dir), "cpu", current_launch(Devices("cpu", 1)))
     with pytest.raises(InputError, match="no place of their own"):
-        plan_of(plain, "cpu", data_dir, dataset_dir=str(tmp_path / "a"))
+        plan_of(plain, "cpu", data_dir, {"dataset_dir": str(tmp_path / "a")})
 
 
 def test_arms_with_other_data_are_other_groups_and_with_the_same_are_refused(tmp_path, data_dir):

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 import engine
 from engine import Arm, InputError, Study
+from engine.commands.verify import verify
 from engine.diagnosis.factors import factors_of
 from engine.diagnosis.subject import subject_of
 from engine.models.initial import leaf_names
@@ -115,7 +116,13 @@ def test_a_run_goes_on_where_another_ended(tmp_path):
     np.testing.assert_allclose(second.curves("a").values[:, 0], ended, rtol=1e-6)
     assert "4 of the network's 4 arrays start from the file" in str(second.summary["arms"]["a"]["data_notes"])
     # Another file is another study, wherever it lies.
-    file.write_bytes(file.read_bytes())
+    moved = tmp_path / "moved.safetensors"
+    file.rename(moved)
+    with pytest.raises(InputError, match="there is no such file"):
+        verify(tmp_path / "second", workers=0, quiet=True)
+    found = verify(tmp_path / "second", workers=0, quiet=True, start_from=str(moved))
+    assert all(run.is_identical for run in found.runs)
+    moved.rename(file)
     assert engine.run(Study("second", again, seeds=2, epochs=3), tmp_path / "second", workers=1)
     save_file({"Dense_0/bias": np.zeros(8, np.float32)}, file)
     with pytest.raises(InputError, match="file of weights to start from of 'a' is another"):
@@ -175,7 +182,7 @@ def test_a_diagnosis_starts_anew_where_it_changes_the_start(tmp_path):
         # What `numpy.save` writes, under another name.
         (b"\x93NUMPY\x01\x00v\x00", "w.npz", r"w.npz' cannot be read \("),
         (b"x", "w.pt", r"expected a .safetensors or an .npz file; safetensors.torch.save_file"),
-        (None, "w.npz", r"cannot be read \(No such file or directory\)"),
+        (None, "w.npz", "w.npz': there is no such file"),
     ],
 )
 def test_what_is_no_file_of_weights_is_refused_in_one_line(content, name, words, tmp_path):

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class VerifyOptions:
     )
     data_dir: str | None = option(None, "folder of prepared data sets (default: ~/tensorflow_datasets)")
     dataset_dir: str | None = option(None, "where the data are now (default: where they were)")
+    start_from: str | None = option(None, "where the weights to start from are now (default: where they were)")
     cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
     output: str | None = option(None, "file for the result as JSON, outside of the study")
     has_own_code: bool = option(
@@ -86,11 +87,12 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
     _check_places(workdir, options)
     directory = store.open_existing(as_path(workdir))
     devices, num_workers = find_workers(options.num_workers)
-    if options.dataset_dir is None:
-        _note_places(directory)
+    places = {"dataset_dir": options.dataset_dir, "start_from": options.start_from}
+    moved = {field: place for field, place in places.items() if place is not None}
+    _note_places(directory, moved)
     with waiting("reading data and network", not options.is_quiet):
         plan = plan_of(
-            directory.document, devices.platform, options.data_dir, options.dataset_dir, options.has_own_code,
+            directory.document, devices.platform, options.data_dir, moved, options.has_own_code,
             options.is_quiet,
         )  # fmt: skip
     finished = find_finished(directory, plan)
@@ -124,13 +126,13 @@ def _check_places(workdir: Place, options: VerifyOptions) -> None:
         raise InputError(f"output={str(output)!r}: expected a file in a directory that exists")
 
 
-def _note_places(directory: WorkDirectory) -> None:
-    """Prints the places of data that `study.json` names, because somebody else may have written it."""
+def _note_places(directory: WorkDirectory, moved: Mapping[str, str]) -> None:
+    """Prints the places that `study.json` names, because somebody else may have written it."""
     by_arm = directory.document["study"].get("places", {})
-    for name, place in dict.fromkeys(pair for places in by_arm.values() for pair in places.items()):
-        what = "the data are" if name == "dataset_dir" else "the weights to start from are"
-        hint = " (or say where: --dataset_dir)" if name == "dataset_dir" else ""
-        note(one_line(f"{what} read from {place!r}{hint}"))
+    for field, place in dict.fromkeys(pair for places in by_arm.values() for pair in places.items()):
+        if field not in moved:
+            what = "data" if field == "dataset_dir" else "weights to start from"
+            note(one_line(f"the {what} are read from {place!r} (or say where: --{field})"))
 
 
 def _origins(directory: WorkDirectory, runs: list[Run], changed: list[str], now: dict[str, Any]) -> list[Origin]:

@@ -66,8 +66,7 @@ def fingerprint_of(arm: Arm) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(
-            f"start_from={arm.start_from!r} cannot be read: {error.strerror}; expected the weights that the study "
-            f"started from, in this place"
+            f"start_from={arm.start_from!r} cannot be read ({error.strerror}): expected {_EXPECTED}"
         ) from None
 
 
@@ -138,6 +137,8 @@ def put_in(tree: Any, loaded: list[Any]) -> Any:
 
 def _read(place: str) -> dict[str, np.ndarray]:
     path = as_path(place)
+    if not path.is_file():
+        raise InputError(f"start_from={place!r}: there is no such file")
     try:
         if path.suffix.lower() == ".npz":
             with np.load(path, allow_pickle=False) as file:

@@ -131,7 +131,7 @@ def plan_of(
     document: Mapping[str, Any],
     platform: str,
     data_dir: str | None,
-    dataset_dir: str | None = None,
+    moved: Mapping[str, str] | None = None,
     has_own_code: bool = False,
     is_quiet: bool = True,
 ) -> ExpandedStudy:
@@ -143,7 +143,7 @@ def plan_of(
     Args:
         platform: kind of device on which it is to run now.
         data_dir: folder of prepared data.
-        dataset_dir: where the user's data are now, if not where they were.
+        moved: where the user's data (`dataset_dir`) and weights (`start_from`) are now, if not where they were.
         has_own_code: whether the user's code, which the study names, may run.
         is_quiet: whether to draw no progress bar while data are read.
 
@@ -163,8 +163,8 @@ def plan_of(
             f"this study executes code of the user's ({', '.join(own)}): to run it, "
             f"give --own_code, and only for a study that you trust"
         )
-    if dataset_dir is not None:
-        study = _moved(study, dataset_dir)
+    for field, place in (moved or {}).items():
+        study = _moved(study, field, place)
     design = "fork" if has_forks(study.design) else "seeds"
     short = dataclasses.replace(study, seeds=1, design=design, order_seeds=None)
     layouts = {name: Layout(*(identity[key][name] for key in Layout._fields)) for name in study.arms}
@@ -172,13 +172,19 @@ def plan_of(
     return plan._replace(study=study, runs=[])
 
 
-def _moved(study: Study, dataset_dir: str) -> Study:
-    """Returns the study with its data at another place."""
-    had = {arm.dataset_dir for arm in study.arms.values() if arm.dataset_dir is not None}
+_MOVED = {"dataset_dir": "data", "start_from": "weights to start from"}
+
+
+def _moved(study: Study, field: str, place: str) -> Study:
+    """Returns the study with its data, or its weights to start from, at another place."""
+    had = {getattr(arm, field) for arm in study.arms.values()} - {None}
     if len(had) != 1:
         words = f"they lie in {counted(len(had), 'place')}" if had else "they have no place of their own"
-        raise InputError(f"dataset_dir={dataset_dir!r} cannot say where the data of this study are: {words}")
-    arms = {name: arm.replace(dataset_dir=dataset_dir) if arm.dataset_dir else arm for name, arm in study.arms.items()}
+        raise InputError(f"{field}={place!r} cannot say where the {_MOVED[field]} of this study are: {words}")
+    arms = {
+        name: arm.replace(**{field: place}) if getattr(arm, field) is not None else arm
+        for name, arm in study.arms.items()
+    }
     return dataclasses.replace(study, arms=arms)
 
 
