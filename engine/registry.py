@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import unknown_name
 
+# What can be given in place of a name where functions of the user's are taken.
+OWN_FUNCTION = "path/to/file.py:NAME for a function of your own"
+
 
 class Registry(dict[str, str]):
     """Holds a closed set of names, each with its module; `kind` is what they name, for messages, and `others`

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError, unknown_name
+from ..user_code import canonical, is_reference
 from .choices import KINDS, all_options, kinds_of, options_of
 from .given_arrays import place_of
 from .options import EXPECTED, REQUIRED, Option, Part, declared_in, documented, option
@@ -195,6 +196,12 @@ def fill_in(arm: Arm) -> Arm:
 def _is_off(option: Option, value: Any) -> bool:
     """Whether a value only says that nothing is wanted, as batch_norm=False does."""
     return option.part == "structure" and (not value or value == "none")
+
+
+def with_reference(arm: Arm, field: str) -> Arm:
+    """Returns the arm with a reference to the user's code in a field, if that holds one, in the form that is stored."""
+    named = getattr(arm, field)
+    return arm if named is None or not is_reference(named) else arm.replace(**{field: canonical(named, field)})
 
 
 def without_options(arm: Arm, *kinds: str) -> Arm:

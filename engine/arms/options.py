@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from ..errors import InputError, unknown_name
-from ..registry import Registry, resolve
+from ..registry import OWN_FUNCTION, Registry, resolve
 from ..user_code import is_reference
 
 T = TypeVar("T")
@@ -26,9 +26,6 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 # Stands for a default that does not exist: the option must be given.
 REQUIRED = object()
-
-
-_OWN = "path/to/file.py:NAME for a function of your own"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +118,11 @@ class Option:
         elif isinstance(shown, bool):
             shown = str(shown).lower()
         unit = f", in {self.unit}" if self.unit else ""
-        listed = f": {', '.join(self.names)}{f', or {_OWN}' if self.takes_reference else ''}" if self.names else names
+        listed = (
+            f": {', '.join(self.names)}{f', or {OWN_FUNCTION}' if self.takes_reference else ''}"
+            if self.names
+            else names
+        )
         return f"{self.help}{unit}{listed} (default: {shown}{PARTS[self.part]})"
 
     def _check_one(self, value: Any) -> Any:
@@ -139,7 +140,7 @@ class Option:
             self._check_bounds(value)
         is_own = self.takes_reference and is_reference(str(value))
         if self.choices and value not in self.names and not is_own:
-            raise unknown_name(name, str(value), self.names, _OWN if self.takes_reference else "")
+            raise unknown_name(name, str(value), self.names, OWN_FUNCTION if self.takes_reference else "")
         return value
 
     def _check_bounds(self, value: Any) -> None:

@@ -22,13 +22,6 @@ _FEW = 3
 _LEAST = 1e-12
 
 
-def choose_loss(arm: Arm) -> Arm:
-    """Returns the arm with its loss in the form that is stored."""
-    if arm.loss is None or not is_reference(arm.loss):
-        return arm
-    return arm.replace(loss=user_code.canonical(arm.loss, "loss"))
-
-
 def source_fingerprint(name: str) -> str:
     """Returns the SHA-256 of the sources of a loss."""
     if is_reference(name):

@@ -20,13 +20,6 @@ from .registry import METRICS
 OPTIONS: tuple[Option, ...] = ()
 
 
-def choose_metric(arm: Arm) -> Arm:
-    """Returns the arm with its metric in the form that is stored."""
-    if arm.metric is None or not is_reference(arm.metric):
-        return arm
-    return arm.replace(metric=user_code.canonical(arm.metric, "metric"))
-
-
 def source_fingerprint(name: str) -> str:
     """Returns the SHA-256 of the sources of a metric."""
     return user_code.fingerprint(name, "metric") if is_reference(name) else fingerprint_sources(METRICS.load(name))

@@ -7,11 +7,9 @@ from pathlib import PurePath
 from typing import Any
 
 from .. import models, tasks
-from ..arms.arm import Arm, fill_in, find_option
+from ..arms.arm import Arm, fill_in, find_option, with_reference
 from ..arms.options import declared_in, documented, fill_owned, option
 from ..errors import InputError, unknown_name
-from ..losses.making import choose_loss
-from ..metrics.making import choose_metric
 from ..models.loading import choose_start
 from ..outcomes import DetectorSettings, check_settings
 from ..outcomes.row import MAX_SEED, MAX_STEPS
@@ -239,6 +237,7 @@ def resolve_arm(arm: Arm) -> Arm:
         return choose_trainer(arm)
     if arm.trainer_args:
         raise InputError(f"trainer_args={arm.trainer_args!r} has no effect without trainer: leave it out")
-    return fill_in(
-        choose_optimizer(choose_metric(choose_loss(models.choose_network(tasks.choose_source(choose_start(arm))))))
-    )
+    arm = models.choose_network(tasks.choose_source(choose_start(arm)))
+    for field in ("loss", "metric"):
+        arm = with_reference(arm, field)
+    return fill_in(choose_optimizer(arm))

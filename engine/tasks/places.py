@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..arms.arm import BY_TRAINER, COMMON, Arm
+from ..arms.arm import BY_TRAINER, COMMON, Arm, with_reference
 from ..arms.choices import options_of
 from ..errors import InputError
-from ..user_code import canonical, is_reference
 from .augmentation import has_crop
 
 _EXPECTED = (
@@ -38,9 +37,7 @@ def choose_source(arm: Arm) -> Arm:
         raise InputError(f"dataset={BY_TRAINER} is what --trainer brings along: give --trainer=path/to/file.py:NAME")
     if arm.crop_padding is not None and not has_crop(arm.augment or "none"):
         raise InputError(f"crop_padding={arm.crop_padding} has no effect with augment={arm.augment or 'none'}")
-    if arm.augment is not None and is_reference(arm.augment):
-        arm = arm.replace(augment=canonical(arm.augment, "augment"))
-    return arm
+    return with_reference(arm, "augment")
 
 
 def source_of(arm: Arm) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..registry import Registry
+from ..registry import OWN_FUNCTION, Registry
 
 _OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "lion")
 _SCHEDULES = ("constant", "cosine", "exponential", "linear", "one_cycle", "restarts", "step", "warmup")
@@ -25,6 +25,6 @@ class Optimizers(Registry):
 OPTIMIZERS = Optimizers(
     "optimizer",
     {name: f".training.optimizers.{'others' if name in _OTHERS else name}" for name in (*_OPTIMIZERS, *_OTHERS)},
-    "path/to/file.py:NAME for a function of your own",
+    OWN_FUNCTION,
 )
 SCHEDULES = Registry("schedule", {name: f".training.schedules.{name}" for name in _SCHEDULES})
