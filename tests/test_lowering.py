@@ -8,6 +8,7 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
+from engine.models.jaxpr import equations
 from engine.models.lowering import FORMS, affine, direct, lower
 from engine.models.lowering.blocks import block_sizes
 from engine.models.lowering.geometry import Geometry
@@ -508,3 +509,41 @@ def test_a_non_linearity_of_the_same_name_keeps_its_derivative():
     slope = jax.grad(lambda x: jnp.sum(lower(network, "direct")(x, k)))(x)
     np.testing.assert_allclose(slope, jax.grad(lambda x: jnp.sum(network(x, k)))(x), rtol=1e-5)
     assert slope[0, 0, 2, 2] == pytest.approx(63)
+
+
+def _products(fn, *args) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The shapes of the factors of each product."""
+    program = jax.make_jaxpr(lower(fn, "direct"))(*args)
+    found = [eqn for eqn in equations(program) if eqn.primitive.name == "dot_general"]
+    return [tuple(factor.aval.shape for factor in eqn.invars) for eqn in found]
+
+
+_ROWS, _WEIGHTS = (np.float32(RNG.normal(size=shape)) for shape in ((5, 7, 3), (3, 2, 4)))
+PRODUCTS = {
+    "inputs first": (lambda x, w: jnp.einsum("bsd,dhk->bshk", x, w), [((35, 3), (3, 2, 4))]),
+    "weights first": (lambda x, w: jax.vmap(jax.vmap(lambda row: w.reshape(3, 8).T @ row))(x), [((35, 3), (8, 3))]),
+    "weights first, rows of a matrix": (
+        lambda x, w: jax.vmap(lambda row: w.reshape(3, 8).T @ row)(x[0]),
+        [((7, 3), (8, 3))],
+    ),
+    "in a loop": (
+        lambda x, w: lax.scan(lambda y, _: (jnp.tanh(y @ w.reshape(3, 8)[:, :3]), None), x, length=2)[0],
+        [((35, 3), (3, 3))],
+    ),
+    "over an axis in the middle": (
+        lambda x, w: jnp.einsum("bds,dhk->bshk", x.swapaxes(1, 2), w),
+        [((5, 3, 7), (3, 2, 4))],
+    ),
+    "of each example": (lambda x, w: x @ x.swapaxes(1, 2), [((5, 7, 3), (5, 3, 7))]),
+    "turned, and read elsewhere": (
+        lambda x, w: (lambda y: y.transpose(1, 2, 0) + y.sum())(jnp.einsum("dn,bsd->nbs", w.reshape(3, 8), x)),
+        [((3, 8), (5, 7, 3))],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_rows_and_weights_have_two_axes(name):
+    fn, factors = PRODUCTS[name]
+    assert _products(fn, _ROWS, _WEIGHTS) == factors
+    _agree(fn, _ROWS, _WEIGHTS, form="direct")

@@ -1,4 +1,4 @@
-"""Evaluates a traced function with other rules for its convolutions, poolings and normalisations."""
+"""Evaluates a traced function with other rules for its convolutions, poolings, products and normalisations."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import jax
 from jax import lax
 
 from ..jaxpr import Read, bind, equations, evaluate, inner_programs
-from . import affine, convolutions, pooling, turned
+from . import affine, convolutions, pooling, products, turned
 
 _POOLINGS = ("reduce_window_max", "reduce_window_sum")
 _TARGETS = ("conv_general_dilated", *_POOLINGS)
@@ -48,12 +48,18 @@ def _evaluate(program: Any, args: Sequence[Any], form: str) -> list[Any]:
 
 def _values(program: Any, args: Sequence[Any], form: str) -> list[Any]:
     """Returns the outputs of a program, which may be `Turned`."""
-    chains, inside = affine.find(getattr(program, "jaxpr", program)) if form == "direct" else ({}, set())
+    found: Any = (({}, set()), ({}, set()))
+    if form == "direct":
+        found = [module.find(getattr(program, "jaxpr", program)) for module in (affine, products)]
+    (chains, inside), (swapped, turned_back) = found
 
     def rule(eqn: Any, read: Read) -> Sequence[Any]:
         output = eqn.outvars[0] if eqn.outvars else None
-        if output in inside:
-            return [None]  # only the chain that it is part of would read it
+        if output in inside or output in turned_back:
+            return [None]  # only what it is part of would read it
+        if output in swapped:
+            factors = [turned.plain(read(atom)) for atom in swapped[output].invars]
+            return [products.multiply(swapped[output], factors, is_swapped=True)]
         if output in chains:
             return [_affine(chains[output], read)]
         return _apply(eqn, [read(atom) for atom in eqn.invars], form)
@@ -86,11 +92,21 @@ def _apply(eqn: Any, inputs: list[Any], form: str) -> Sequence[Any]:
                 _pool(eqn, inputs[0]) if name in _POOLINGS else convolutions.rewrite(eqn, inputs[0], inputs[1], form)
             ]
         logger.warning("%s of %s stays native: %s", name, eqn.invars[0].aval.str_short(), reason)
-    elif any(inner.primitive.name in _TARGETS for program in inner_programs(eqn) for inner in equations(program)):
+    elif form == "direct" and products.is_split(eqn):
+        return [products.multiply(eqn, list(map(turned.plain, inputs)))]
+    elif within := _targets_within(eqn, form):
         if name in _NESTED:
             return _NESTED[name](eqn.params, list(map(turned.plain, inputs)), form)
-        logger.warning("convolutions and poolings inside a %s stay native", name)
+        if not within.isdisjoint(_TARGETS):
+            logger.warning("convolutions and poolings inside a %s stay native", name)
     return bind(eqn, list(map(turned.plain, inputs)))
+
+
+def _targets_within(eqn: Any, form: str) -> set[str]:
+    """Returns the names of the operations inside an equation that have a rule."""
+    inner = [one for program in inner_programs(eqn) for one in equations(program)]
+    is_target = lambda one: one.primitive.name in _TARGETS or (form == "direct" and products.is_split(one))  # noqa: E731
+    return {one.primitive.name for one in inner if is_target(one)}
 
 
 def _pool(eqn: Any, x: Any) -> Any:
