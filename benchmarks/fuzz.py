@@ -60,7 +60,8 @@ def _read_launches(path: Path) -> Any:
 
 def _summarise(path: Path) -> Any:
     from engine.report.arm_table import make_table, to_text
-    from engine.report.summary import summarise, to_document
+    from engine.report.summary import summarise
+    from engine.report.summary_json import to_document
     from engine.report.variance_split import split_variances
     from engine.report.verdict import make_verdict
     from engine.store.run_table import RunTable

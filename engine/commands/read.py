@@ -183,7 +183,8 @@ def _write(path: Path, document: dict[str, Any], found: to_rows.DetectedRows, ha
 def _print(directory: store.WorkDirectory) -> dict[str, Any]:
     from ..report.arm_table import make_table, to_text
     from ..report.log_answers import ASSUMED
-    from ..report.summary import summarise, to_document
+    from ..report.summary import summarise
+    from ..report.summary_json import to_document
     from ..report.verdict import make_verdict
     from ..store.run_table import RunTable
 

@@ -13,7 +13,8 @@ from ..errors import counted
 from ..report.canvas import INK, label_differences, new_figure
 from ..report.phrases import NORMAL_QUESTION, REMEDY_QUESTION, label, number, p_value, shift
 from ..report.sections import Drawing, Section, SectionTable
-from ..report.summary import Summary, jsonable
+from ..report.summary import Summary
+from ..report.summary_json import jsonable
 from ..store.run_table import RunTable
 from ..studies.diagnosis import AS_GIVEN, CHANGES, read_record
 from . import table

@@ -44,7 +44,7 @@ def make_loss(arm: Arm, targets: Targets) -> Loss:
     return loss
 
 
-def chance_of(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> float:
+def chance_level(arm: Arm, loss: Loss, targets: Targets, evaluated: Targets) -> float:
     """Returns the loss of the best constant, which is found on the training targets.
 
     It is taken on the training targets of classes, and of values on those by which runs are evaluated, so that who has

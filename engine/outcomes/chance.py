@@ -1,5 +1,6 @@
-"""The loss of the best constant prediction, from what a person knows about the labels."""
+"""The loss that counts as chance level: whose it is, and that of the best constant, from what is known of labels."""
 
+import enum
 import math
 from collections.abc import Sequence
 
@@ -10,6 +11,14 @@ from ..errors import InputError
 _MAX_CLASSES = 10**9
 # A loss counts as that of guessing among C classes if it is within this share of ln C.
 _NEAR = 0.01
+
+
+class ChanceOf(enum.StrEnum):
+    """Whose loss counts as chance level: the best constant prediction's, untrained runs', or what a trainer gives."""
+
+    CONSTANT = "constant"
+    UNTRAINED = "untrained"
+    TRAINER = "trainer"
 
 
 def find_chance_loss(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError, one_line
+from ..outcomes.chance import ChanceOf
 from ..outcomes.event import Event
 from ..outcomes.prefix import FinishedPrefix
 from ..store import WorkDirectory, is_of_logs
@@ -69,6 +70,7 @@ class ArmRuns(NamedTuple):
         num_stored, num_planned: repetitions that are over, and that the last launch asked for.
         horizon: in steps.
         chance_loss: in nats for classification.
+        chance_of: whose loss that is.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ArmRuns(NamedTuple):
     horizon: int
     steps_per_epoch: int | None
     chance_loss: float
+    chance_of: ChanceOf
     waits_for: Event
     failed: _Rows
 
@@ -160,6 +163,7 @@ def _make_runs(table: RunTable, name: str, prefix: np.ndarray, curves: Mapping[i
         horizon=horizon,
         steps_per_epoch=study["steps_per_epoch"][name],
         chance_loss=study["chance_loss"][name],
+        chance_of=ChanceOf(study.get("chance_of", {}).get(name, ChanceOf.CONSTANT)),
         waits_for=Event(study["event"][name]),
         failed=table.columns(prefix[~table.has_outcome[prefix]]),
     )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import statistics
 from ..errors import InputError, counted, one_line
+from ..outcomes.chance import ChanceOf
 from ..outcomes.event import Event
 from ..store.run_table import RunTable
 from .arm_table import make_table, to_text
@@ -17,7 +18,8 @@ from .phrases import number, varied
 from .ranking import MOST_ARMS, say_shown, shown_arms
 from .remedies import find_remedy, say_change
 from .sections import Drawing, Section, make_sections
-from .summary import Summary, summarise, to_document
+from .summary import Summary, summarise
+from .summary_json import to_document
 from .variance_split import VarianceSplit, split_variances
 from .variance_split_section import make_split_section
 from .verdict import Verdict, make_verdict
@@ -36,10 +38,16 @@ _OF_ARMS = {
 }
 _OVERVIEW = "overview"
 _BREAK = (
-    "With H the loss of the best constant prediction and ρ = 1 − L/H smoothed by a running median of {window} points, "
+    "With H {chance} and ρ = 1 − L/H smoothed by a running median of {window} points, "
     "the onset of learning is the last upward crossing of ρ = {low:g} before ρ ≥ {high:g} is held; a run that ends "
     "below {high:g} is right-censored at the horizon."
 )
+
+_CHANCE = {
+    ChanceOf.CONSTANT: "the loss of the best constant prediction",
+    ChanceOf.UNTRAINED: "the median loss of untrained runs",
+    ChanceOf.TRAINER: "the loss that the trainer gives for having learned nothing",
+}
 
 
 class Methods(NamedTuple):
@@ -177,7 +185,10 @@ def _sentences(summary: Summary, splits: Mapping[str, VarianceSplit]) -> Iterato
     yield _describe_runs(summary)
     events = {runs.waits_for for runs in summary.runs.values()}
     if Event.BREAK in events:
-        yield _BREAK.format(**summary.identity["detector"])
+        chance = " or ".join(
+            [words for of, words in _CHANCE.items() if of in {arm.chance_of for arm in summary.arms.values()}]
+        )
+        yield _BREAK.format(chance=chance, **summary.identity["detector"])
     if Event.HIT in events:
         yield "Where a task has an event of its own, its time is the first step at which it happens."
     yield _describe_fractions(summary)

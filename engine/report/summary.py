@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import statistics
 from ..metrics.making import title_of
-from ..outcomes import FAILED, STATUSES
+from ..outcomes import STATUSES
+from ..outcomes.chance import ChanceOf
 from ..outcomes.event import Event
-from ..statistics import LEVEL, Estimate
+from ..statistics import Estimate
 from ..store import is_of_logs
 from ..store.run_table import RunTable
 from .arm_runs import ArmRuns, of_study, read_all_runs
@@ -23,8 +24,6 @@ _LATE_SHARE = 0.9
 # plateau, and once for the noise about it.
 _AT_CHANCE = 2.0
 _LEFT = ("broke", "no_plateau", "shoulder")
-# What `summary.json` says of the runs of an arm besides their statistics.
-_FIELDS_OF_RUNS = ("num_stored", "num_planned", "steps_per_epoch", "chance_loss")
 
 
 class ArmSummary(NamedTuple):
@@ -42,6 +41,7 @@ class ArmSummary(NamedTuple):
         num_falling: runs that ended at chance, but above where an onset begins.
         num_fell_back: runs that ended at chance, or above, after they had left it.
         num_lost_at_start: runs whose loss was not finite before the first step.
+        chance_of: whose loss counts as chance level.
         num_above_chance: runs that did not leave chance level and ended with a loss clearly above it.
         loss_above_chance: median of their losses at the end, over the chance loss.
         num_stairs: runs with further plateaus after the first.
@@ -67,6 +67,7 @@ class ArmSummary(NamedTuple):
     num_coarse: int
     num_falling: int
     num_fell_back: int
+    chance_of: ChanceOf
     num_above_chance: int
     loss_above_chance: float | None
     num_lost_at_start: int
@@ -206,6 +207,7 @@ def _summarise_arm(summary: Summary, name: str) -> ArmSummary:
         num_coarse=rows["is_coarse"].count(True),
         num_falling=num_falling,
         num_fell_back=num_fell_back,
+        chance_of=runs.chance_of,
         num_above_chance=len(above),
         loss_above_chance=float(np.median(above)) if above else None,
         num_lost_at_start=int(np.sum((runs.event == 2) & (runs.time == 0))),
@@ -258,42 +260,3 @@ def summarise(table: RunTable, under_way: tuple[int, int] | None = None) -> Summ
     with of_study(directory):
         _ = summary.arms, summary.comparisons
     return summary
-
-
-def to_document(summary: Summary, verdict: dict[str, Any]) -> dict[str, Any]:
-    """Returns the content of `summary.json` without sections; what is infinite or does not exist is null."""
-    arms = {
-        name: {
-            **jsonable(arm),
-            "statuses": {**arm.statuses, FAILED: arm.num_failed},
-            **{field: getattr(summary.runs[name], field) for field in _FIELDS_OF_RUNS},
-            "horizon_steps": summary.runs[name].horizon,
-            **{kind: summary.notes(kind).get(name, []) for kind in ("data_notes", "network_notes")},
-        }
-        for name, arm in summary.arms.items()
-    }
-    return {
-        "name": summary.document["study"]["name"],
-        "question": summary.document["study"]["question"],
-        "unit": summary.unit,
-        "baseline": summary.baseline,
-        "confidence": 1 - LEVEL,
-        "arms": arms,
-        "failed_arms": summary.failed,
-        "comparisons": jsonable(summary.comparisons),
-        "chance_or_fate": {},
-        "looks": summary.looks,
-        "of_logs": summary.is_of_logs,
-        "verdict": verdict,
-    }
-
-
-def jsonable(value: Any) -> Any:
-    """Converts named tuples to objects, and what is infinite or no number to null."""
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {key: jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

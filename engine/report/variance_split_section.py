@@ -14,7 +14,8 @@ from .arm_runs import ForkRuns, GridRuns
 from .canvas import new_figure
 from .phrases import label
 from .sections import Drawing, Section
-from .summary import Summary, jsonable
+from .summary import Summary
+from .summary_json import jsonable
 from .variance_split import VarianceSplit, describe_split
 
 _MAX_PARENTS = 60

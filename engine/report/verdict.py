@@ -21,7 +21,7 @@ _STATUS_WORDS = {
     "shoulder": "learned after a delay about as long as the rise itself",
     "no_plateau": "learned without a plateau",
     "stuck": "ended at chance",
-    "above": "ended worse than a constant prediction",
+    "above": "ended worse than {untaught}",
     "diverged": "diverged",
 }
 
@@ -30,7 +30,7 @@ _HEADLINES = {
     "broke": "This is normal for “{name}”: {left} left chance level by themselves, in the median at {onset}.",
     "stuck": "“{name}” is held at chance level: {num_typical} of {num_runs} runs did not leave it by {end}; "
     "{left} did.",
-    "above": "“{name}” does worse than a constant prediction: {above} at {end}; {left} left chance level.",
+    "above": "“{name}” does worse than {untaught}: {above} at {end}; {left} left chance level.",
     "diverged": "“{name}” diverges: {num_typical} of {num_runs} runs; {left} left chance level.",
 }
 _OTHER_HEADLINE = "“{name}”: {left} left chance level; the median onset is {onset}."
@@ -38,8 +38,7 @@ _NORMAL = {
     "broke": "Yes. A flat loss followed by a break is what this configuration does: {typical} show it{over}.",
     "stuck": "A loss at chance at {end} ({horizon} {unit}) is what this configuration does: {typical}.",
     "steady": "Not having left chance level by {end} ({horizon} {unit}) is what this configuration does: {typical}.",
-    "above": "A loss above that of a constant prediction at {end} ({horizon} {unit}) is what this configuration does: "
-    "{above}.",
+    "above": "A loss above that of {untaught} at {end} ({horizon} {unit}) is what this configuration does: {above}.",
     "diverged": "No: this configuration diverges ({typical}).",
     "shoulder": "A delay is normal here, but it is no longer than the rise itself takes: {typical} show that.",
     "no_plateau": "A flat stretch would not be normal here: {typical} learn without one.",
@@ -82,13 +81,15 @@ def _facts_of(summary: Summary) -> dict[str, Any]:
     steady = log_answers.say_steady(summary.runs[summary.baseline]) if is_open else None
     words = _STATUS_WORDS | ({"stuck": "had not left chance level for good by the end"} if steady else {})
     numbers = {**arm.statuses, "stuck": arm.statuses["stuck"] - arm.num_above_chance, "above": arm.num_above_chance}
-    counts = [f"{numbers[status]} {of_status}" for status, of_status in words.items() if numbers[status]]
+    untaught = held_runs.untaught(arm)
+    counts = [f"{numbers[s]} {words_of.format(untaught=untaught)}" for s, words_of in words.items() if numbers[s]]
     return {
         **arm._asdict(),
         "name": summary.baseline,
         "left": fraction(arm.num_left, arm.num_runs, arm.fraction),
         "counts": joined(counts),
         "above": held_runs.above_chance(arm),
+        "untaught": untaught,
         "num_typical": num_typical,
         "typical": fraction(num_typical, arm.num_runs, summary.fraction(num_typical, arm.num_runs)),
         "onset": onset(arm, unit, horizon),

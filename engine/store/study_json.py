@@ -38,6 +38,7 @@ def document(plan: ExpandedStudy, platform: str, launch: dict[str, Any]) -> dict
             "seeds": study.seeds_by_arm,
             "steps_per_epoch": {name: g.steps_per_epoch for name, g in plan.program_of.items()},
             "chance_loss": {name: g.chance_loss for name, g in plan.program_of.items()},
+            "chance_of": {name: g.chance_of for name, g in plan.program_of.items()},
             "event": {name: g.event for name, g in plan.program_of.items()},
             "forks": study.forks,
             **({} if study.diagnosis is None else {"diagnosis": study.diagnosis._asdict()}),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..outcomes import DetectorSettings, check_settings
+from ..outcomes.chance import ChanceOf
 from ..outcomes.event import Event
 from ..outcomes.row import MAX_SEED, MAX_STEPS
 from ..studies.designs import DESIGNS, MAX_FORKS, MAX_SEEDS
@@ -110,6 +111,7 @@ _STUDY_BY_ARM = {
 }
 _STUDY_OF_SOME_ARMS = {
     "places": _may_lack(_table_of(_table_of(_TEXT))),
+    "chance_of": _may_lack(_table_of(_one_of(tuple(ChanceOf)))),
     **dict.fromkeys(("data_notes", "network_notes"), _may_lack(_table_of(_TEXTS))),
 }
 _HARDWARE = _Kind("a machine", lambda v: _table_of(_SCALAR).is_right(v) and {"machine", "cores"} <= v.keys())

@@ -16,6 +16,7 @@ from ..lanes.programs import SEGMENTS_PER_CHUNK
 from ..lanes.spec import PoolSpec, block_of, default_width
 from ..models.initial import AS_WRITTEN
 from ..models.lowering import default_form, has_convolutions
+from ..outcomes.chance import ChanceOf
 from ..outcomes.event import Event
 from ..tasks.own_training import make_training
 from ..training.optimization import hyperparams, make_optimizer
@@ -38,7 +39,8 @@ class SharedProgram(NamedTuple):
     """Arms that share lanes and a compiled program: they have one structure and the same data.
 
     `chance_loss` is in nats, `steps_per_epoch` `None` for a task without epochs, `fingerprint` the hash of the data,
-    `event` what their runs wait for, and `notes` what a person should know about the data.
+    `event` what their runs wait for, `chance_of` whose loss counts as chance level, and `notes` what a person should
+    know about the data.
     """
 
     spec: PoolSpec
@@ -47,6 +49,7 @@ class SharedProgram(NamedTuple):
     steps_per_epoch: int | None
     fingerprint: str
     event: Event
+    chance_of: ChanceOf
     notes: tuple[tasks.Note, ...] = ()
 
 
@@ -69,6 +72,7 @@ class Structure(NamedTuple):
     arm: Arm
     data: dict[str, np.ndarray]
     task: tasks.Task
+    chance_of: ChanceOf
     notes: tuple[tasks.Note, ...]
 
 
@@ -98,7 +102,8 @@ def load_structures(study: Study, arms: Mapping[str, Arm], data_dir: str | None,
         if isinstance(trainer, Trainer) and trainer.loaded is not None:
             notes = (*notes, tasks.Note(trainer.loaded.words, is_caution=True))
         checks.check_stream(study, names, arm, task)
-        structure = Structure(names, arm, data, task, notes)
+        chance_of = ChanceOf.CONSTANT if arm.trainer is None else ChanceOf.TRAINER
+        structure = Structure(names, arm, data, task, chance_of, notes)
         structures += _with_levels(structure, arms) if math.isnan(task.chance_loss) else [structure]
     return structures
 
@@ -116,7 +121,8 @@ def _with_levels(structure: Structure, arms: Mapping[str, Arm]) -> list[Structur
         reason = "the trainer names no chance_loss" if arm.trainer is not None else "no constant output tells it"
         note = tasks.Note(f"level of the losses: {level.words}, as {reason}", is_caution=True)
         data = {**structure.data, "chance_loss": np.asarray(level.loss)}
-        found.append(Structure(names, arm, data, tasks.build_task(arm, data), (*structure.notes, note)))
+        task, notes = tasks.build_task(arm, data), (*structure.notes, note)
+        found.append(Structure(names, arm, data, task, ChanceOf.UNTRAINED, notes))
     return found
 
 
@@ -147,7 +153,7 @@ def share_program(
     study: Study, structure: Structure, platform: str, layouts: Mapping[str, Layout], eval_every: int
 ) -> SharedProgram:
     """Describes the program of one structure: its lane pools, its task and the event that its runs wait for."""
-    names, arm, data, task, notes = structure
+    names, arm, data, task, chance_of, notes = structure
     layout = layouts.get(names[0], Layout())
     fills_core = _fills_core(arm, task)
     width = layout.width or default_width(platform, fills_core)
@@ -168,7 +174,7 @@ def share_program(
         diagnostic_options=study.diagnostic_options if has_diagnostics else {},
     )
     fingerprint = tasks.fingerprint(data)
-    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, task.event, notes)
+    return SharedProgram(spec, names, task.chance_loss, task.steps_per_epoch, fingerprint, task.event, chance_of, notes)
 
 
 def _diagnostics_every(study: Study, eval_every: int) -> int:

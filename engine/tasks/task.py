@@ -11,7 +11,7 @@ import numpy as np
 from ..arms.arm import Arm
 from ..errors import InputError
 from ..losses import Targets
-from ..losses.making import chance_of, make_loss
+from ..losses.making import chance_level, make_loss
 from ..metrics import Metric
 from ..metrics.making import make_metric
 from ..outcomes.event import Event
@@ -120,7 +120,7 @@ def _with_loss(task: Task, arm: Arm, data: Data) -> Task:
     # Where no constant tells the level, it was measured and stands beside the arrays.
     measured = data.get("chance_loss")
     if measured is None:
-        measured = chance_of(arm, loss, targets, _evaluated(data, task.num_outputs))
+        measured = chance_level(arm, loss, targets, _evaluated(data, task.num_outputs))
     return task._replace(
         loss=loss.of_examples, correct=loss.correct, num_outputs=loss.num_outputs, chance_loss=float(measured)
     )

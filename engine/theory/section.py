@@ -19,7 +19,8 @@ from ..report.canvas import new_figure, thinned
 from ..report.curves import read_arm_curves, read_grid_curves
 from ..report.phrases import joined, label
 from ..report.sections import Drawing, Section, SectionTable
-from ..report.summary import Summary, jsonable
+from ..report.summary import Summary
+from ..report.summary_json import jsonable
 from ..statistics import Estimate
 from ..store.run_table import RunTable
 from . import THEORIES

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..errors import counted
 from ..lanes.runs import seed_columns
-from ..report.summary import jsonable
+from ..report.summary_json import jsonable
 from ..studies.designs import is_repetition
 from .comparison import Agreement, OutcomeAgreement, compare_outcomes
 from .sampling import Finished, Sample

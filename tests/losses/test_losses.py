@@ -11,7 +11,7 @@ from scipy import special
 from engine import Arm, InputError
 from engine.lanes.host_batches import opened
 from engine.losses import Targets
-from engine.losses.making import chance_of, make_loss
+from engine.losses.making import chance_level, make_loss
 from engine.studies.expand import expand
 from engine.studies.shared_program import SharedProgram
 from engine.studies.study import Study, resolve_arm
@@ -37,7 +37,7 @@ def _of(array: np.ndarray) -> Targets:
 
 def _chance(array: np.ndarray, **fields: object) -> float:
     arm, targets = _arm(**fields), _of(array)
-    return chance_of(arm, make_loss(arm, targets), targets, targets)
+    return chance_level(arm, make_loss(arm, targets), targets, targets)
 
 
 def _entropy(shares: np.ndarray) -> float:
@@ -192,6 +192,7 @@ def test_the_level_is_that_of_untrained_networks_where_no_constant_tells_it(tmp_
     """What has not seen the targets correlates with them by chance, of either sign."""
     program = _program("uncorrelated", tmp_path)
     assert program.chance_loss == pytest.approx(1.0, abs=0.1)
+    assert program.chance_of == "untrained"
     [note] = [one.words for one in program.notes if "level" in one.words]
     assert f"{program.chance_loss:g}, the median of 16 untrained runs (" in note
     assert note.endswith("as no constant output tells it")

@@ -8,7 +8,7 @@ import pytest
 
 from engine import Arm, InputError
 from engine.losses import Targets
-from engine.losses.making import chance_of, make_loss
+from engine.losses.making import chance_level, make_loss
 from engine.studies.study import resolve_arm
 from engine.tasks import build_task, load_data
 from tests.conftest import drain, runs_of
@@ -44,9 +44,9 @@ def test_its_mean_is_that_over_the_tokens_that_are_no_padding():
 def test_its_level_is_the_entropy_of_the_tokens_and_what_a_search_finds():
     targets = Targets(TOKENS, 5)
     arm = _arm(loss="next_token")
-    assert chance_of(arm, make_loss(arm, targets), targets, targets) == pytest.approx(ENTROPY, abs=1e-12)
+    assert chance_level(arm, make_loss(arm, targets), targets, targets) == pytest.approx(ENTROPY, abs=1e-12)
     own = _arm(loss="tests/losses/own.py:of_tokens")
-    assert chance_of(own, make_loss(own, targets), targets, targets) == pytest.approx(ENTROPY, abs=1e-6)
+    assert chance_level(own, make_loss(own, targets), targets, targets) == pytest.approx(ENTROPY, abs=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared"])

@@ -46,6 +46,7 @@ def test_a_run_is_what_a_loop_of_its_functions_gives(tmp_path):
     assert document["identity"]["arms"]["slow"]["trainer"] == f"{FILE}:walk"
     assert document["identity"]["arms"]["slow"]["model"] == "trainer"
     assert document["study"]["steps_per_epoch"] == {"slow": 10, "fast": 10}
+    assert document["study"]["chance_of"] == {"slow": "trainer", "fast": "trainer"}
     # Numbers that are arguments of one compiled program.
     assert len(expand(study, "cpu").programs) == 1
 
@@ -63,6 +64,7 @@ def test_keys_follow_from_the_seed_and_the_step(tmp_path):
 def test_the_level_is_that_of_untrained_states_where_none_is_named():
     plan = expand(_study({"nameless": _arm("nameless", batch_size=16)}), "cpu")
     assert plan.programs[0].chance_loss == 3.0
+    assert plan.programs[0].chance_of == "untrained"
     assert "the median of 16 untrained runs" in plan.programs[0].notes[0].words
     assert plan.programs[0].spec.form == "native"
 

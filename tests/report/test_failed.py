@@ -12,7 +12,8 @@ from engine.errors import InputError
 from engine.report.arm_runs import read_runs
 from engine.report.arm_table import make_table
 from engine.report.figures import make_drawings
-from engine.report.summary import summarise, to_document
+from engine.report.summary import summarise
+from engine.report.summary_json import to_document
 from engine.report.variance_split import split_variances
 from engine.report.variance_split_section import make_split_section
 from engine.report.verdict import make_verdict

@@ -54,6 +54,10 @@ def _hit(document: dict[str, Any]) -> None:
     document["study"]["event"] = dict.fromkeys(document["arm_order"], "hit")
 
 
+def _chance_of(whose: str) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["study"].update(chance_of=dict.fromkeys(document["arm_order"], whose))
+
+
 def _looks(undecided: list[str]) -> Callable[[dict[str, Any]], None]:
     looks = [{"seeds": 20, "goal": "comparison", "undecided": undecided}]
     return lambda document: document.update(looks=looks)
@@ -73,6 +77,8 @@ SITUATIONS = {
     "stuck": Situation({"held": stuck(), "late": late()}),
     "falling": Situation({"a": [{**make_row("a", i, None, "stuck", 0), "end_loss": 0.9 * H} for i in range(20)]}),
     "above_chance": Situation({"far": _far()}),
+    "above_untrained": Situation({"far": _far()}, change=_chance_of("untrained")),
+    "above_level_of_trainer": Situation({"far": _far()}, change=_chance_of("trainer")),
     "diverged": Situation({"lost": lost(), "late": late()}),
     "lost_at_start": Situation({"lost": [{**row, "steps_run": 0} for row in lost()]}),
     "shoulder": Situation({"s": [make_row("s", i, 500.0 + i, "shoulder", 1) for i in range(20)]}),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.outcomes.chance import ChanceOf
 from engine.report.arm_runs import ArmRuns, ForkRuns, GridRuns
 from engine.report.summary import Summary
 from engine.report.variance_split import describe_split, split_variance, split_variances
@@ -22,7 +23,7 @@ def _arm(time: np.ndarray, **more: object) -> ArmRuns:
         status=["broke" if e else "stuck" for e in event], event=event, time=time, rows={},
         curves=[], grid=None, forks=None, has_forks_asked=False, num_stored=number,
         num_planned=number, horizon=880,
-        steps_per_epoch=22, chance_loss=2.3, waits_for="break", failed={"seed": []},
+        steps_per_epoch=22, chance_loss=2.3, chance_of=ChanceOf.CONSTANT, waits_for="break", failed={"seed": []},
     )  # fmt: skip
     return runs._replace(**more)
 

@@ -13,7 +13,8 @@ from engine.report.figures import Figures, make_drawings
 from engine.report.findings import find, make_cautions
 from engine.report.page import lay_out, make_page
 from engine.report.phrases import interval, number, percent
-from engine.report.summary import summarise, to_document
+from engine.report.summary import summarise
+from engine.report.summary_json import to_document
 from engine.statistics import Estimate
 from engine.store.run_table import RunTable
 from tests.report.studies import H, early, late, lost, make_row, shifted, store_and_summarise, stuck, verdict_of
@@ -50,6 +51,24 @@ def test_stuck_is_censored_and_never_a_time(tmp_path):
     document = to_document(summary, verdict._asdict())
     assert document["arms"]["held"]["median_onset"]["value"] is None
     assert "> 40.0" in to_text(*make_table(summary))
+
+
+def test_the_methods_say_whose_loss_is_chance_level(tmp_path):
+    store_and_summarise(tmp_path, {"late": late(), "early": early()}, "late")
+    directory = store.open_existing(tmp_path)
+    for whose, words in [
+        ({}, "With H the loss of the best constant prediction and ρ"),
+        (
+            {"late": "trainer", "early": "trainer"},
+            "With H the loss that the trainer gives for having learned nothing and",
+        ),
+        (
+            {"late": "untrained"},
+            "With H the loss of the best constant prediction or the median loss of untrained runs and",
+        ),
+    ]:
+        directory.document["study"]["chance_of"] = whose
+        assert words in find(RunTable(directory)).methods.paragraph
 
 
 def test_divergence_is_named(tmp_path):
