@@ -26,6 +26,7 @@ from engine.workers.devices import Devices
 from engine.workers.interruption import SignalWatch
 from engine.workers.messages import Alive, CompletedRun, Delivery, Failed, Hooks, Keep, Pull
 from engine.workers.scheduler import Scheduler
+from engine.workers.serving import ServeSettings
 from engine.workers.supervisor import Pulse, Supervisor
 from tests.conftest import read_all, runs_of, small_arm, small_study
 
@@ -151,8 +152,9 @@ def test_no_worker_outlives_its_parent(tmp_path):
         "import time\n"
         "from engine.workers import processes\n"
         "from engine.workers.devices import Devices\n"
+        "from engine.workers.serving import ServeSettings\n"
         "if __name__ == '__main__':\n"
-        "    with processes.Crew(Devices('cpu', 1), 2, None) as crew:\n"
+        "    with processes.Crew(Devices('cpu', 1), 2, ServeSettings(None)) as crew:\n"
         "        print(*(w.process.pid for w in crew.members.values()), flush=True)\n"
         "        time.sleep(60)\n"
     )
@@ -171,7 +173,7 @@ def test_no_worker_outlives_its_parent(tmp_path):
 
 
 def _supervise(scheduler: Scheduler, num_workers: int = 1) -> None:
-    with SignalWatch() as watch, processes.Crew(Devices("cpu", 1), num_workers, None) as crew:
+    with SignalWatch() as watch, processes.Crew(Devices("cpu", 1), num_workers, ServeSettings(None)) as crew:
         Supervisor(scheduler, crew, watch).run()
 
 

@@ -12,7 +12,8 @@ from engine.lanes.runs import Run, run_key, seed_columns
 from engine.outcomes import event_code
 from engine.workers.devices import Devices
 from engine.workers.messages import Alive, CompletedRun, Delivery, Done, Failed, Keep, Note, Pull, Reject, Stop
-from engine.workers.processes import Worker
+from engine.workers.processes import End, Worker
+from engine.workers.serving import ServeSettings
 
 _CHUNK = 22
 _EVERY = 11
@@ -45,7 +46,10 @@ def kept_of(run: Run, step: int) -> dict[str, np.ndarray]:
 
 
 class Habits(NamedTuple):
-    """How likely a worker dies, hangs, fails, hands in or sends a note instead of going on; and who always ends it."""
+    """How likely a worker dies, hangs, fails, hands in or sends a note instead of going on; and who always ends it.
+
+    Of the deaths a share of `leaves` are those of its node, which blame no run.
+    """
 
     dies: float
     hangs: float
@@ -53,6 +57,7 @@ class Habits(NamedTuple):
     keeps: float
     rejects: float
     poisonous: frozenset[tuple[Any, ...]]
+    leaves: float = 0.0
 
 
 class WrongStartError(AssertionError):
@@ -68,7 +73,7 @@ class _Lanes:
         self._width = 2
         self._outbox: deque[Any] = deque()
         self._waits = self._is_stopping = self._is_silent = False
-        self.is_dead = False
+        self.is_dead = self.has_left = False
 
     def act(self) -> bool:
         """Does the next thing; tells whether the parent has something to read, or sees its end."""
@@ -77,7 +82,10 @@ class _Lanes:
         if self._waits or self._is_silent:
             return False
         draw, habits = self._chance.random(), self._habits
-        if any(run_key(run) in habits.poisonous for run in self._runs) or draw < habits.dies:
+        if any(run_key(run) in habits.poisonous for run in self._runs):
+            self.kill()
+        elif draw < habits.dies:
+            self.has_left = self._chance.random() < habits.leaves
             self.kill()
         elif (draw := draw - habits.dies) < habits.hangs:
             self._is_silent = True
@@ -163,18 +171,20 @@ class _Lanes:
         """Ends it."""
         if not self.is_dead:
             self.is_dead = True
-            self._on_end(self._runs)
+            if not self.has_left:
+                self._on_end(self._runs)
 
     def join(self) -> None:
         """Waits for its end."""
 
 
 class SimulatedCrew:
-    """Workers of a simulated launch, with the interface of `engine.workers.processes.Crew`."""
+    """Workers of a simulated launch, with the interface of `engine.workers.supervisor.Workers`."""
 
     def __init__(self, chance: random.Random, num_workers: int, habits: Habits, world: Any) -> None:
         self.devices = Devices("cpu", num_workers, "simulated")
         self.num_workers = num_workers
+        self.settings = ServeSettings(None, num_workers)
         self.members: dict[int, Worker] = {}
         self._chance, self._habits, self._world = chance, habits, world
         self._time = 0.0
@@ -205,11 +215,12 @@ class SimulatedCrew:
             self._time += 10_000.0
         return self._time
 
-    def retire(self, index: int) -> int | None:
+    def retire(self, index: int) -> End:
         """Removes a worker that is done or dead."""
-        del self.members[index]
-        return -9
+        lanes: Any = self.members.pop(index).process
+        return End("was lost with its node", is_of_runs=False) if lanes.has_left else End("died with exit code -9")
 
-    def kill(self, index: int) -> None:
+    def kill(self, index: int) -> End:
         """Ends a worker."""
-        self.members.pop(index).process.kill()
+        self.members[index].process.kill()
+        return self.retire(index)

@@ -134,7 +134,7 @@ class World:
         if not self._is_last:
             dies, hangs, fails = (chance.choice((0.0, 0.0, 0.01, 0.05)) for _ in range(3))
             keeps, rejects = chance.choice((0.0, 0.1, 0.4)), chance.choice((0.0, 0.0, 0.01))
-            habits = Habits(dies, hangs, fails, keeps, rejects, frozenset())
+            habits = Habits(dies, hangs, fails, keeps, rejects, frozenset(), chance.choice((0.0, 0.0, 0.5, 1.0)))
             if chance.random() < 0.6:
                 disk.last = disk.num_changes + int(chance.expovariate(1 / 60)) + 1
             if chance.random() < 0.3:
@@ -179,7 +179,7 @@ class World:
             return setting.study._replace(programs=programs)
 
         options = RunOptions(num_workers=crew.num_workers, is_quiet=True, is_told=True, cache_dir=str(path.parent))
-        launch = run_module._Launch(setting.study.study, path, setting.until, options, crew, self._watch)  # type: ignore[arg-type]
+        launch = run_module._Launch(setting.study.study, path, setting.until, options, crew.devices, crew, self._watch)
         with contextlib.ExitStack() as replaced:
             for place, name, value in (
                 (run_module, "expand", expand),

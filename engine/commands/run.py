@@ -25,7 +25,10 @@ from ..studies.study import Study
 from ..studies.until import Until, check_goal
 from ..user_code import Place, as_path
 from ..workers import determinism, devices, processes
+from ..workers.cluster.joining import joined
 from ..workers.interruption import Interrupted, SignalWatch
+from ..workers.serving import ServeSettings
+from ..workers.supervisor import Workers
 from .open import Results
 from .running.looking import look_at_own
 from .running.options import RunOptions
@@ -60,14 +63,16 @@ def run(
         check_goal(until, len(study.arms))
         study = dataclasses.replace(study, seeds=until.max_seeds)
     available, num_workers = find_workers(options.num_workers)
+    settings = ServeSettings(options.cache, num_workers or 1, options.checkpoint_every, options.kept_weights)
     path = as_path(workdir)
     with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
         if options.live_every is not None:
             at_the_end.callback(_close_page, path)
-        with processes.Crew(
-            available, num_workers, options.cache, options.checkpoint_every, options.kept_weights
-        ) as crew:
-            _Launch(study, path, until, options, crew, watch).train()
+        crew: contextlib.AbstractContextManager[Workers] = processes.Crew(available, num_workers, settings)
+        if options.cluster is not None:
+            crew = joined(options.cluster, options.cluster_options, settings, note)
+        with crew as workers:
+            _Launch(study, path, until, options, available, workers, watch).train()
         watch.check()
         results = Results(workdir)
         if options.has_report:
@@ -113,7 +118,9 @@ class _Launch:
     path: Path
     until: Until | None
     options: RunOptions
-    crew: processes.Crew
+    # Of this machine, which the workers need not have.
+    here: devices.Devices
+    crew: Workers
     watch: SignalWatch
 
     def train(self) -> None:
@@ -162,7 +169,7 @@ class _Launch:
         cache = self.options.cache
         for program in study.programs:
             note(f"tuning {', '.join(program.arm_names)}")
-            choice, table = processes.call(self.crew.devices, cache, tuning.tune_here, program.spec, cache)
+            choice, table = processes.call(self.here, cache, tuning.tune_here, program.spec, cache)
             milliseconds = table[f"{choice.form} {choice.width}"]
             note(f"{choice.form}, {choice.width} lanes: {milliseconds} ms per seed and step")
             layouts |= dict.fromkeys(program.arm_names, Layout(*choice))
@@ -191,7 +198,7 @@ class _Launch:
         """Looks at networks and data of the user; a diagnosis has done so."""
         if self.study.diagnosis is not None or self.options.is_told:
             return {name: [] for name in study.arms}
-        return look_at_own(study, self.study.baseline, self.crew.devices, self.options.cache)
+        return look_at_own(study, self.study.baseline, self.here, self.options.cache)
 
     def _train(self, session: Session, observers: Sequence[Observer]) -> None:
         try:

@@ -23,6 +23,7 @@ from ..verification.verdict import Origin, Verification, conclude, to_document
 from ..verification.words import describe_run, summarise_in_words
 from ..workers import messages, processes, supervisor
 from ..workers.devices import current_launch
+from ..workers.serving import ServeSettings
 from .run import find_workers
 from .running.options import RunOptions
 from .running.progress import ProgressBar, note, waiting
@@ -101,8 +102,8 @@ def verify(workdir: Place, options: VerifyOptions | None = None, **changes: Any)
         raise InputError(f"no finished run in {str(workdir)!r} to verify{failed}")
     number = len(finished.runs) if options.is_all else options.num_runs or _DEFAULT_RUNS
     sample = draw_sample(finished.runs, number, options.seed)
-    cache = RunOptions(cache_dir=options.cache_dir).cache
-    crew = processes.Crew(devices, min(num_workers, len(sample.runs)), cache, checkpoint_every=math.inf)
+    cache, number = RunOptions(cache_dir=options.cache_dir).cache, min(num_workers, len(sample.runs))
+    crew = processes.Crew(devices, number, ServeSettings(cache, number or 1, checkpoint_every=math.inf))
     agreements, fallbacks = _run_again(plan, sample.runs, directory, crew, options.is_quiet)
     changed = opening.differences(directory.document["identity"], identity_of(plan, devices.platform)) + fallbacks
     origins = _origins(directory, sample.runs, changed, current_launch(devices))

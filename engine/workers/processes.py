@@ -103,9 +103,18 @@ class Worker(NamedTuple):
     connection: Connection
 
 
+class End(NamedTuple):
+    """How a worker has ended, and whether its runs may have done it, rather than where it ran."""
+
+    words: str
+    is_of_runs: bool = True
+
+
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
     """Starts a process with some more variables; its body gets the other end of the pipe, then `args`."""
     context = multiprocessing.get_context("spawn")
+    # Some launchers of processes forbid theirs to have any.
+    multiprocessing.current_process().daemon = False
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
     with _STARTING, _set_environment(variables), _without_main(), _without_signals():
@@ -114,19 +123,16 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
     return Worker(process, ours)
 
 
+def serve_worker(variables: Mapping[str, str], settings: ServeSettings) -> Worker:
+    """Starts a process that serves, with the variables of its device."""
+    return spawn(variables, _main, serve_remotely, settings)
+
+
 class Crew:
     """Worker processes, one per device, from entry to exit; with `num_workers=0` everything runs in this process."""
 
-    def __init__(
-        self,
-        devices: Devices,
-        num_workers: int,
-        cache_dir: str | None,
-        checkpoint_every: float | None = None,
-        num_kept: int = 0,
-    ) -> None:
-        self.devices, self.num_workers = devices, num_workers
-        self.settings = ServeSettings(cache_dir, num_workers or 1, checkpoint_every, num_kept)
+    def __init__(self, devices: Devices, num_workers: int, settings: ServeSettings) -> None:
+        self.devices, self.num_workers, self.settings = devices, num_workers, settings
         self.members: dict[int, Worker] = {}
 
     def __enter__(self) -> "Crew":
@@ -139,11 +145,11 @@ class Crew:
 
     def start(self, index: int) -> None:
         """Starts the worker of one device."""
-        self.members[index] = spawn(environment(self.devices, index), _main, serve_remotely, self.settings)
+        self.members[index] = serve_worker(environment(self.devices, index), self.settings)
 
     def ensure(self) -> None:
         """Starts every worker that is not there."""
-        for index in set(range(self.num_workers)) - set(self.members):
+        for index in sorted(set(range(self.num_workers)) - set(self.members)):
             self.start(index)
 
     def wait(self, fileno: int, seconds: float) -> list[int]:
@@ -155,17 +161,17 @@ class Crew:
         """Returns the time in seconds, from some moment on."""
         return time.monotonic()
 
-    def retire(self, index: int) -> int | None:
-        """Waits for the end of a worker that is done or dead, and returns its exit code."""
+    def retire(self, index: int) -> End:
+        """Waits for the end of a worker that is done or dead, and says how it has ended."""
         worker = self.members.pop(index)
         worker.connection.close()
         worker.process.join()
-        return worker.process.exitcode
+        return End(f"died with exit code {worker.process.exitcode}")
 
-    def kill(self, index: int) -> None:
+    def kill(self, index: int) -> End:
         """Ends a worker: it has nothing on disk that could be half-written."""
         self.members[index].process.kill()
-        self.retire(index)
+        return self.retire(index)
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:

@@ -188,18 +188,25 @@ class Scheduler:
             group.spec = group.spec._replace(form="native")
             self.hooks.on_fallback(index, reason)
 
-    def lose(self, worker: int) -> tuple[list[Run], Run | None]:
+    def lose(self, worker: int, is_of_runs: bool = True) -> tuple[list[Run], Run | None]:
         """Takes back the runs of a dead worker, and gives up a run that ends them by itself.
 
-        If no run of its group has ever taken a step, the run is not to blame. Returns the lost runs and the one that is
-        given up. Raises `WorkerFailedError` where one run after another would be, and none ends in between.
+        If no run of its group has ever taken a step, the run is not to blame, and none is where the end is not
+        `is_of_runs`. Returns the lost runs and the one that is given up. Raises `WorkerFailedError` where one run after
+        another would be, and none ends in between.
         """
         duty = self._duties.get(worker)
-        is_culprit = duty is not None and self._ends_its_worker(duty)
+        is_culprit = duty is not None and is_of_runs and self._ends_its_worker(duty)
         lost = self._release(worker)
         if duty is None:
             return lost, None
         group = self._groups[duty.group]
+        if not is_of_runs:
+            if duty.is_isolated and lost:
+                group.suspects.appendleft(lost)
+            else:
+                group.pending.extendleft(reversed(lost))
+            return lost, None
         self._losses.update(lost)
         suspects = [run for run in lost if self._losses[run] >= _LOSSES_OF_A_SUSPECT]
         group.pending.extendleft(reversed([run for run in lost if run not in suspects]))

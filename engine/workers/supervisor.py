@@ -2,17 +2,18 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ..errors import InputError, WorkerFailedError, counted
 from ..lanes.runs import Run
 from ..lanes.spec import PoolSpec
+from .devices import Devices
 from .interruption import SignalWatch
 from .messages import Alive, Delivery, Done, Failed, Hooks, Keep, Pull, Refused, Stop
-from .processes import Crew, Worker
+from .processes import End
 from .scheduler import Scheduler
-from .serving import serve_here
+from .serving import ServeSettings, serve_here
 
 _MAX_LOSSES_WITHOUT_PROGRESS = 6
 # Seconds in which workers can hand in their unfinished runs once a signal has come.
@@ -25,6 +26,39 @@ QUIET_LIMIT = 60.0
 _COMPILE_LIMIT = 3600.0
 _STALL_LIMIT = 300.0
 _STALL_FACTOR = 10.0
+
+
+class Workers(Protocol):
+    """Workers, wherever they run, as a supervisor needs them."""
+
+    settings: ServeSettings
+
+    @property
+    def devices(self) -> Devices:
+        """All devices that there are for them, of one kind."""
+
+    @property
+    def num_workers(self) -> int:
+        """How many there are at most; 0 if the runs are done in this process."""
+
+    @property
+    def members(self) -> Mapping[int, Any]:
+        """The workers by number, each with a `connection` to send to, receive from and poll."""
+
+    def ensure(self) -> None:
+        """Starts a worker on every device that has none."""
+
+    def wait(self, fileno: int, seconds: float) -> list[int]:
+        """Waits for messages, or for something to read at a file; returns which workers have sent or ended."""
+
+    def now(self) -> float:
+        """Returns the time in seconds, from some moment on."""
+
+    def retire(self, index: int) -> End:
+        """Lets a worker go that is done or dead, and says how it has ended."""
+
+    def kill(self, index: int) -> End:
+        """Ends a worker."""
 
 
 class Pulse:
@@ -71,7 +105,7 @@ class Pulse:
 class Supervisor:
     """Serves the workers of a crew."""
 
-    def __init__(self, scheduler: Scheduler, crew: Crew, watch: SignalWatch) -> None:
+    def __init__(self, scheduler: Scheduler, crew: Workers, watch: SignalWatch) -> None:
         self._scheduler, self._crew, self._watch = scheduler, crew, watch
         self._notify = scheduler.hooks.notify
         self._pulses: defaultdict[int, Pulse] = defaultdict(Pulse)
@@ -81,7 +115,9 @@ class Supervisor:
     def run(self) -> None:
         """Serves until every run is over, or until the unfinished ones are handed in."""
         members = self._crew.members
-        while members:
+        while members or self._scheduler.has_pending():
+            if self._scheduler.has_pending():
+                self._crew.ensure()
             before = self._crew.now()
             ready = self._crew.wait(self._watch.fileno(), _TICK)
             self._watch.drain()
@@ -115,10 +151,10 @@ class Supervisor:
             pulse.wait(seconds)
             complaint = pulse.complaint()
             if complaint is not None:
-                self._crew.kill(index)
-                self._replace(index, f"a worker {complaint} and was ended")
+                end = self._crew.kill(index)
+                self._replace(index, f"a worker {complaint} and was ended", end.is_of_runs)
 
-    def _answer(self, index: int, worker: Worker) -> None:
+    def _answer(self, index: int, worker: Any) -> None:
         try:
             message = worker.connection.recv()
             self._pulses[index].hear(message)
@@ -129,8 +165,8 @@ class Supervisor:
                 worker.connection.send(assignment)
                 return
         except (EOFError, OSError):
-            code = self._crew.retire(index)
-            self._replace(index, f"a worker died with exit code {code}")
+            end = self._crew.retire(index)
+            self._replace(index, f"a worker {end.words}", end.is_of_runs)
             return
         match message:
             case Alive():
@@ -147,14 +183,11 @@ class Supervisor:
                 self._scheduler.handle(index, report)
                 if isinstance(report, Delivery):
                     self._num_losses = 0 if report.seed_steps else self._num_losses
-                    # A look at the delivered rows may have added runs for a worker that is gone.
-                    if self._scheduler.has_pending():
-                        self._crew.ensure()
 
-    def _replace(self, index: int, what: str) -> None:
+    def _replace(self, index: int, what: str, is_of_runs: bool = True) -> None:
         self._pulses.pop(index, None)
-        lost, failed = self._scheduler.lose(index)
-        self._num_losses += 1
+        lost, failed = self._scheduler.lose(index, is_of_runs)
+        self._num_losses += is_of_runs
         if self._num_losses >= _MAX_LOSSES_WITHOUT_PROGRESS:
             raise WorkerFailedError(
                 f"{self._num_losses} workers ended one after another without progress; of the last one: {what}. "
@@ -170,12 +203,14 @@ class Supervisor:
             runs = counted(num_again, "run continues", "runs continue")
             what += f"; {runs} in a new one, from the last checkpoint if there is one"
         self._notify(what)
-        if self._scheduler.has_pending():
-            self._crew.start(index)
 
 
 def run_all(
-    specs: Sequence[PoolSpec], pending: Sequence[list[Run]], hooks: Hooks, crew: Crew, watch: SignalWatch | None = None
+    specs: Sequence[PoolSpec],
+    pending: Sequence[list[Run]],
+    hooks: Hooks,
+    crew: Workers,
+    watch: SignalWatch | None = None,
 ) -> None:
     """Runs everything that is pending, per pool; with a crew of no workers, in this process.
 

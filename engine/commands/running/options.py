@@ -8,6 +8,7 @@ from ...errors import InputError
 from ...registry import resolve
 from ...user_code import cache_root
 from ...workers import CHECKPOINT_SECONDS
+from ...workers.cluster.joining import check_cluster
 
 # What `--live` means without a number.
 LIVE_SECONDS = 30.0
@@ -33,6 +34,14 @@ class RunOptions:
 
     num_workers: int | None = option(
         None, "processes (default: one per core or accelerator; 0: this process only)", flag="workers", minimum=0
+    )
+    cluster: str | None = option(
+        None,
+        "run on the nodes of a Dask cluster: tcp://HOST:PORT joins one, local:N starts one here, and slurm, pbs, lsf, "
+        "sge, oar, moab or htcondor asks a queue of jobs for one",
+    )
+    cluster_options: str | None = option(
+        None, "TOML file for a queue: jobs=NUMBER, and what dask_jobqueue takes, such as cores, memory, walltime"
     )
     width: int | None = option(
         None, "lanes per worker (default: by a rule per model and device)", minimum=1, maximum=10**7
@@ -90,6 +99,15 @@ class RunOptions:
         check_fields(self)
         for name in self.trackers:
             resolve(".observers.trackers:TRACKERS").check(name)
+        if self.cluster is not None:
+            check_cluster(self.cluster, self.cluster_options)
+            for name, flag in (("num_workers", "workers"), ("is_tuned", "tune")):
+                if getattr(self, name) not in (None, False):
+                    raise InputError(
+                        f"{flag} is for the devices of this machine, and cluster={self.cluster} has others"
+                    )
+        elif self.cluster_options is not None:
+            raise InputError(f"cluster_options={self.cluster_options} has no effect without cluster")
         if self.is_tuned and (self.width is not None or self.form is not None):
             raise InputError("tune chooses width and form: give neither with it")
 

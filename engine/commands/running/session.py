@@ -18,7 +18,7 @@ from ...store.weights import Weights, write_weights
 from ...studies.designs import is_repetition
 from ...studies.expand import ExpandedStudy, ParentOutcomes, with_forks
 from ...studies.until import SequentialSeeds, Until
-from ...workers import messages, processes, supervisor
+from ...workers import messages, supervisor
 from ...workers.interruption import SignalWatch
 from .progress import ProgressBar, note
 
@@ -129,7 +129,7 @@ class Session:
     """A launch: every round trains the runs that are not yet stored; `end` notes what it took."""
 
     recorder: Recorder
-    crew: processes.Crew
+    crew: supervisor.Workers
     watch: SignalWatch
     is_quiet: bool
 

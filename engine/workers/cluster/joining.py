@@ -1,0 +1,121 @@
+"""What `--cluster` names: a scheduler that is there, or one that is started here or through a queue of jobs."""
+
+import contextlib
+import logging
+import signal
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError, one_line, unknown_name
+from ..serving import ServeSettings
+from .crew import ClusterCrew
+from .scheduler_line import _NOT_INSTALLED, SchedulerLine
+
+# The queues of dask-jobqueue, by the name of their class there.
+_QUEUES = {"htcondor": "HTCondorCluster", "lsf": "LSFCluster", "moab": "MoabCluster", "oar": "OARCluster",
+           "pbs": "PBSCluster", "sge": "SGECluster", "slurm": "SLURMCluster"}  # fmt: skip
+_SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
+_EXPECTED = "expected tcp://HOST:PORT of a Dask scheduler, local:N for N processes here, or a queue of jobs, one of"
+
+
+def check_cluster(name: str, options: str | None) -> None:
+    """Raises InputError where no cluster has such a name, or where it takes no options."""
+    kind, _, number = name.partition(":")
+    if name.startswith(_SCHEMES):
+        is_known = bool(name.partition("://")[2])
+    elif kind == "local":
+        is_known = number.isdecimal() and 1 <= int(number) <= 1024
+    else:
+        is_known = name in _QUEUES
+    if not is_known:
+        if name.isalpha() and name != "local":
+            raise unknown_name("cluster", name, ["local:N", "tcp://HOST:PORT", *_QUEUES])
+        raise InputError(f"cluster={name}: {_EXPECTED} {', '.join(_QUEUES)}")
+    if options is not None and name not in _QUEUES:
+        raise InputError(f"cluster_options={options} has no effect with cluster={name}: it is for {', '.join(_QUEUES)}")
+    if options is None and name in _QUEUES:
+        raise InputError(
+            f"cluster={name} needs cluster_options=FILE: a TOML file with jobs=NUMBER, and with what "
+            f"dask_jobqueue.{_QUEUES[name]} takes, such as cores, memory, queue and walltime"
+        )
+
+
+@contextlib.contextmanager
+def joined(
+    name: str, options: str | None, settings: ServeSettings, notify: Callable[[str], None]
+) -> Iterator[ClusterCrew]:
+    """Joins a cluster, or starts one until the end of the block, and yields its workers.
+
+    Raises InputError where it cannot be reached or started, or no node of it can be used.
+    """
+    check_cluster(name, options)
+    with _address(name, options) as address, ClusterCrew(SchedulerLine(address), settings, notify) as crew:
+        yield crew
+
+
+@contextlib.contextmanager
+def _address(name: str, options: str | None) -> Iterator[str]:
+    if name.startswith(_SCHEMES):
+        yield name
+        return
+    cluster = _start_here(int(name.partition(":")[2])) if name.startswith("local") else _start_queue(name, options)
+    try:
+        yield cluster.scheduler_address
+    finally:
+        with contextlib.suppress(TimeoutError, OSError):
+            cluster.close()
+
+
+def _start_here(number: int) -> Any:
+    """Starts a scheduler and some nodes on this machine, which nothing outside it can reach."""
+    try:
+        from distributed import LocalCluster
+    except ImportError:
+        raise InputError(_NOT_INSTALLED) from None
+    with _without_interrupts():
+        return LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        )
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Lets Ctrl-C reach this process only, and not those that it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_queue(name: str, options: str | None) -> Any:
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise InputError(_NOT_INSTALLED) from None
+    given = _read_options(Path(str(options)))
+    jobs = given.pop("jobs", None)
+    if not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"{options}: jobs={jobs!r}: expected the number of jobs to ask for, from 1 on")
+    try:
+        cluster = getattr(dask_jobqueue, _QUEUES[name])(**given)
+        cluster.scale(jobs=jobs)
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise InputError(f"{options}: cluster={name} cannot be started: {one_line(str(error))}") from error
+    return cluster
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cluster_options={path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"cluster_options={path} is no TOML: {error}") from None
