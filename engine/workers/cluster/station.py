@@ -7,13 +7,13 @@ that is numbered, so what is sent twice is heard once. A station that hears noth
 import asyncio
 import contextlib
 import os
-import platform
 import queue
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
@@ -25,7 +25,7 @@ from ..serving import ServeSettings
 
 # After so many seconds without its parent a station ends its processes.
 LEASE = 60.0
-TELL, LISTEN = "plateau_tell", "plateau_listen"
+TELL, LISTEN, STORE = "plateau_tell", "plateau_listen", "plateau_store"
 
 
 class Description(NamedTuple):
@@ -36,7 +36,8 @@ class Description(NamedTuple):
     devices: Devices
     # Names of the devices that are visible to it, of which each host has one of a name.
     visible: tuple[str, ...]
-    versions: dict[str, str | None]
+    folder: str
+    versions: dict[str, str]
     code: str
 
 
@@ -102,6 +103,9 @@ class Station:
     def close(self) -> None:
         """Ends all processes."""
         self._watching.cancel()
+        self._end_all()
+
+    def _end_all(self) -> None:
         for ticket in list(self._workers):
             self._end(ticket)
 
@@ -133,11 +137,14 @@ class Station:
             self._loop.call_soon_threadsafe(self._news.set)
 
     async def _watch(self) -> None:
-        while time.monotonic() - self._last_contact < LEASE:
-            await asyncio.sleep(1.0)
-        for key in [key for key, station in _STATIONS.items() if station is self]:
-            del _STATIONS[key]
-        self.close()
+        try:
+            while time.monotonic() - self._last_contact < LEASE:
+                await asyncio.sleep(1.0)
+            for key in [key for key, station in _STATIONS.items() if station is self]:
+                del _STATIONS[key]
+        finally:
+            # Also where Dask ends this process, which would wait for them.
+            self._end_all()
 
 
 def _write(letters: "queue.SimpleQueue[bytes | None]", worker: Worker) -> None:
@@ -159,21 +166,19 @@ async def prepare(key: str, settings: ServeSettings, dask_worker: Any) -> Descri
     # The parent has given up the one before.
     leave(key)
     station = _STATIONS[key] = Station(settings, devices)
-    dask_worker.handlers.update({TELL: _tell, LISTEN: _listen})
+    folder = Path(dask_worker.local_directory)
+
+    def store(key: str, name_of_station: str, name: str, start: int, content: bytes) -> int | None:
+        return None if _find(key, name_of_station) is None else _write_piece(folder / f"{name}.npy", start, content)
+
+    dask_worker.handlers.update({TELL: _tell, LISTEN: _listen, STORE: store})
     if devices.platform == "cpu":
         # Its threads are the cores that it was given.
         devices = devices._replace(num_devices=dask_worker.state.nthreads)
         visible = tuple(f"{station.name} {i}" for i in range(devices.num_devices))
     else:
         visible = _visible_devices(devices)
-    return Description(
-        station.name,
-        socket.gethostname(),
-        devices,
-        visible,
-        {"python": platform.python_version(), **versions()},
-        code_digest(),
-    )
+    return Description(station.name, socket.gethostname(), devices, visible, str(folder), versions(), code_digest())
 
 
 def _visible_devices(devices: Devices) -> tuple[str, ...]:
@@ -182,13 +187,21 @@ def _visible_devices(devices: Devices) -> tuple[str, ...]:
     return tuple(next((value for name, value in one.items() if "VISIBLE" in name), alone) for one in names)
 
 
-def _tell(key: str, station: str, wanted: list[Any], letters: list[Any]) -> int | None:
-    found = _find(key, station)
+def _write_piece(path: Path, start: int, content: bytes) -> int:
+    """Writes a piece of an array to a file, which goes when the node does."""
+    path.touch()
+    with path.open("r+b") as file:
+        file.seek(start)
+        return file.write(content)
+
+
+def _tell(key: str, name_of_station: str, wanted: list[Any], letters: list[Any]) -> int | None:
+    found = _find(key, name_of_station)
     return None if found is None else found.tell([Wanted(*one) for one in wanted], letters)
 
 
-async def _listen(key: str, station: str, num_had: int, seconds: float) -> list[Any] | None:
-    found = _find(key, station)
+async def _listen(key: str, name_of_station: str, num_had: int, seconds: float) -> list[Any] | None:
+    found = _find(key, name_of_station)
     return None if found is None else await found.listen(num_had, seconds)
 
 
