@@ -74,8 +74,8 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_signals() -> Iterator[None]:
-    """Blocks signals until a new process ignores them, see `_main`; here they come a moment later."""
+def without_signals() -> Iterator[None]:
+    """Blocks signals in processes and threads that are started in the block; here they come a moment later."""
     # It starts with the first process otherwise, and lets signals through again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -117,7 +117,7 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
     multiprocessing.current_process().daemon = False
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    with _STARTING, _set_environment(variables), _without_main(), _without_signals():
+    with _STARTING, _set_environment(variables), _without_main(), without_signals():
         process.start()
     theirs.close()
     return Worker(process, ours)

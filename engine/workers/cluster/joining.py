@@ -2,13 +2,13 @@
 
 import contextlib
 import logging
-import signal
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, one_line, unknown_name
+from ..processes import without_signals
 from ..serving import ServeSettings
 from .crew import ClusterCrew
 from .scheduler_line import _NOT_INSTALLED, SchedulerLine
@@ -74,7 +74,8 @@ def _start_here(number: int) -> Any:
         from distributed import LocalCluster
     except ImportError:
         raise InputError(_NOT_INSTALLED) from None
-    with _without_interrupts():
+    # Ctrl-C reaches all processes of a terminal, and what it means is decided here.
+    with without_signals():
         return LocalCluster(
             n_workers=number,
             threads_per_worker=1,
@@ -83,16 +84,6 @@ def _start_here(number: int) -> Any:
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Lets Ctrl-C reach this process only, and not those that it starts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_queue(name: str, options: str | None) -> Any:
