@@ -78,6 +78,24 @@ def test_lost_runs_go_back_to_the_front():
     assert scheduler.assign(1, 0, 0).runs == first
 
 
+def test_runs_whose_node_has_left_are_never_to_blame():
+    """Alone or not, however often; those that were tried apart are tried apart again."""
+    scheduler = _scheduler(5)
+    first = scheduler.assign(0, 0, 0).runs
+    for _ in range(20):
+        scheduler.deliver(0, Delivery(11, []))
+        assert scheduler.lose(0, is_of_runs=False) == (first, None)
+        assert scheduler.assign(0, 0, 0).runs == first
+    for _ in range(2):
+        assert scheduler.lose(0)[1] is None
+        suspects = scheduler.assign(0, 0, 0).runs
+    apart = len(suspects)
+    assert apart < len(first)
+    for _ in range(20):
+        scheduler.lose(0, is_of_runs=False)
+        assert scheduler.assign(0, 0, 0).runs == suspects
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_any_number_of_workers_makes_the_same_bits(num_workers, tmp_path, data_dir, cache_dir):

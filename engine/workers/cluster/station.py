@@ -175,13 +175,14 @@ async def prepare(key: str, settings: ServeSettings, dask_worker: Any) -> Descri
     if devices.platform == "cpu":
         # Its threads are the cores that it was given.
         devices = devices._replace(num_devices=dask_worker.state.nthreads)
-        visible = tuple(f"{station.name} {i}" for i in range(devices.num_devices))
-    else:
-        visible = _visible_devices(devices)
+    visible = _visible_of(station, devices)
     return Description(station.name, socket.gethostname(), devices, visible, str(folder), versions(), code_digest())
 
 
-def _visible_devices(devices: Devices) -> tuple[str, ...]:
+def _visible_of(station: Station, devices: Devices) -> tuple[str, ...]:
+    """Returns names of the devices that differ between those of a host; cores are nobody else's."""
+    if devices.platform == "cpu":
+        return tuple(f"{station.name} {i}" for i in range(devices.num_devices))
     names = [environment(devices, i) for i in range(devices.num_devices)]
     alone = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
     return tuple(next((value for name, value in one.items() if "VISIBLE" in name), alone) for one in names)
