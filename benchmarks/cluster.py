@@ -1,9 +1,10 @@
 """What a study on a cluster loses when nodes, the scheduler or the parent are killed, or a network is cut.
 
-`python -m benchmarks.cluster` does everything, about two hours on two cores; `--kinds=nodes --number=20` some of it. A
+`python -m benchmarks.cluster` does everything, about an hour on two cores; `--kinds=nodes --number=20` some of it. A
 Dask scheduler and two nodes are processes of their own. Studies are run on them one after another, something is ended
-every few seconds, and every study must come out with the rows of one that was run on this machine. Nothing else should
-run beside it. The exit code is 1 where a study was wrong.
+every few seconds, and every study must come out with the rows of one that was run on this machine. `overhead` compares
+the time of a study on a cluster of two nodes here with that of two workers, in turns; nothing else should run beside
+it. The exit code is 1 where a study was wrong.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import os
 import random
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from absl import app, flags, logging
 
 from engine import store
 
-_NUMBERS = {"nodes": 200, "schedulers": 20, "parents": 20, "cuts": 50}
+_NUMBERS = {"nodes": 200, "schedulers": 20, "parents": 20, "cuts": 50, "overhead": 5}
 _KINDS = flags.DEFINE_list("kinds", list(_NUMBERS), "what to end")
 _NUMBER = flags.DEFINE_integer("number", 0, "how often (default: as the table says)")
 _SEED = flags.DEFINE_integer("seed", 0, "of the random moments")
@@ -129,6 +131,7 @@ def _cluster(folder: Path) -> Iterator[_Cluster]:
 
 
 def _launch(workdir: Path, cache: Path, log: Path, *more: str) -> subprocess.Popen[bytes]:
+    # What is given last counts.
     words = [sys.executable, "launch.py", "run", *_STUDY, f"--workdir={workdir}", f"--compilation_cache={cache}", *more]
     with open(log, "ab") as sink:
         return subprocess.Popen(words, cwd=_ROOT, stdout=sink, stderr=sink, start_new_session=True)
@@ -181,6 +184,24 @@ def _play(kind: str, number: int, folder: Path, reference: list[dict[str, object
     return num_wrong
 
 
+def _compare(number: int, folder: Path) -> None:
+    """Prints the seconds of a study with two workers here, and on two nodes, in turns."""
+    ways = {"two workers": "--workers=2", "two nodes": "--cluster=local:2"}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for i in range(number + 1):
+        for way, flag in ways.items():
+            workdir, log = folder / f"{way} {i}", folder / f"{way} {i}.log"
+            if _launch(workdir, folder / "cache", log, "--horizon=22000", "--checkpoint_every=60", flag).wait() != 0:
+                raise SystemExit(log.read_text())
+            # The first fills the cache of compiled programs.
+            if i:
+                seconds[way].append(store.open_existing(workdir).document["launches"][-1]["seconds"])
+    here, there = (statistics.median(found) for found in seconds.values())
+    for way, found in seconds.items():
+        print(f"| {way} | {statistics.median(found):.1f} ({min(found):.1f}–{max(found):.1f}) s |")
+    print(f"| over | {100 * (there / here - 1):+.1f} % |", flush=True)
+
+
 def _main(argv: list[str]) -> None:
     del argv
     logging.set_verbosity(logging.ERROR)
@@ -191,9 +212,13 @@ def _main(argv: list[str]) -> None:
         if parent.wait() != 0:
             raise SystemExit((folder / "here.log").read_text())
         reference = _rows(folder / "here")
-        print("| what was ended | times | studies | launches | studies that were wrong | seconds |")
-        print("|---|---|---|---|---|---|", flush=True)
-        for kind in _KINDS.value:
+        if "overhead" in _KINDS.value:
+            _compare(_NUMBER.value or _NUMBERS["overhead"], folder)
+        kinds = [kind for kind in _KINDS.value if kind != "overhead"]
+        if kinds:
+            print("| what was ended | times | studies | launches | studies that were wrong | seconds |")
+            print("|---|---|---|---|---|---|", flush=True)
+        for kind in kinds:
             num_wrong += _play(kind, _NUMBER.value or _NUMBERS[kind], folder, reference, chance)
     sys.exit(num_wrong > 0)
 

@@ -70,7 +70,7 @@ def run(
             at_the_end.callback(_close_page, path)
         crew: contextlib.AbstractContextManager[Workers] = processes.Crew(available, num_workers, settings)
         if options.cluster is not None:
-            crew = joined(options.cluster, options.cluster_options, settings, note)
+            crew = joined(options.cluster, options.cluster_options, settings, note, options.security)
         with crew as workers:
             _Launch(study, path, until, options, available, workers, watch).train()
         watch.check()

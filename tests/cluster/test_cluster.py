@@ -33,6 +33,19 @@ def test_a_cluster_makes_the_bits_of_this_machine(tmp_path, data_dir, cache_dir)
 
 
 @pytest.mark.long
+def test_a_client_of_dask_stands_for_its_cluster(tmp_path, data_dir, cache_dir):
+    from distributed import Client, LocalCluster
+
+    study = small_study(seeds=2)
+    run(study, tmp_path / "here", num_workers=0, **_options(data_dir, cache_dir))
+    with LocalCluster(1, threads_per_worker=2, dashboard_address=None) as cluster, Client(cluster) as client:
+        run(study, tmp_path / "there", cluster=client, **_options(data_dir, cache_dir))
+        # It is the user's, and goes on.
+        assert client.submit(sum, [1, 2]).result() == 3
+    assert _rows(tmp_path / "there") == _rows(tmp_path / "here")
+
+
+@pytest.mark.long
 def test_a_node_that_is_killed_loses_no_run_and_blames_none(tmp_path, data_dir, cache_dir, capfd, monkeypatch):
     study = small_study(seeds=4, horizon=220)
     run(study, tmp_path / "calm", num_workers=0, **_options(data_dir, cache_dir))

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from ...arms.options import check_fields, documented, option
 from ...errors import InputError
@@ -24,7 +25,8 @@ def default_cache_dir() -> Path:
 class RunOptions:
     """How a study is run; none of it is part of what the study is.
 
-    With `is_told` nothing is said of data and networks, because it has been. With `num_workers=0` everything runs in
+    `cluster` may be a client of Dask distributed, whose `security` is taken with it. With `is_told` nothing is said of
+    data and networks, because it has been. With `num_workers=0` everything runs in
     this process, for debugging; if its backend has already started, its number of threads, and so the last bits, can no
     longer be chosen.
 
@@ -59,6 +61,7 @@ class RunOptions:
     )
     cache_dir: str | None = option(None, "folder of compiled programs (default: in ~/.cache)", flag="compilation_cache")
     is_quiet: bool = option(False, "show no progress; notes and what was found are still said", flag="quiet")
+    security: Any = None
     has_report: bool = True
     is_told: bool = False
     checkpoint_every: float | None = option(
@@ -96,6 +99,10 @@ class RunOptions:
     tracked_runs: int = option(20, "number of single runs sent there, by seed and then by arm (default: 20)", minimum=0)
 
     def __post_init__(self) -> None:
+        client: Any = self.cluster
+        if hasattr(client, "scheduler_info"):
+            object.__setattr__(self, "cluster", str(client.scheduler.address))
+            object.__setattr__(self, "security", client.security)
         check_fields(self)
         for name in self.trackers:
             resolve(".observers.trackers:TRACKERS").check(name)

@@ -86,6 +86,7 @@ class ClusterCrew:
         except BaseException:
             self._close()
             raise
+        self.ensure()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -44,14 +44,15 @@ def check_cluster(name: str, options: str | None) -> None:
 
 @contextlib.contextmanager
 def joined(
-    name: str, options: str | None, settings: ServeSettings, notify: Callable[[str], None]
+    name: str, options: str | None, settings: ServeSettings, notify: Callable[[str], None], security: Any = None
 ) -> Iterator[ClusterCrew]:
     """Joins a cluster, or starts one until the end of the block, and yields its workers.
 
-    Raises InputError where it cannot be reached or started, or no node of it can be used.
+    Without `security` connections are as Dask's configuration says. Raises InputError where it cannot be reached or
+    started, or no node of it can be used.
     """
     check_cluster(name, options)
-    with _address(name, options) as address, ClusterCrew(SchedulerLine(address), settings, notify) as crew:
+    with _address(name, options) as address, ClusterCrew(SchedulerLine(address, security), settings, notify) as crew:
         yield crew
 
 
