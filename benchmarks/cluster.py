@@ -4,7 +4,8 @@
 Dask scheduler and two nodes are processes of their own. Studies are run on them one after another, something is ended
 every few seconds, and every study must come out with the rows of one that was run on this machine. `overhead` compares
 the time of a study on a cluster of two nodes here with that of two workers, in turns; nothing else should run beside
-it. The exit code is 1 where a study was wrong.
+it. With `--queue=queue.toml` jobs of Slurm are the nodes, and `--kinds=jobs` cancels them. The exit code is 1 where a
+study was wrong.
 """
 
 import contextlib
@@ -25,9 +26,10 @@ from absl import app, flags, logging
 
 from engine import store
 
-_NUMBERS = {"nodes": 200, "schedulers": 20, "parents": 20, "cuts": 50, "overhead": 5}
-_KINDS = flags.DEFINE_list("kinds", list(_NUMBERS), "what to end")
+_NUMBERS = {"jobs": 30, "nodes": 200, "schedulers": 20, "parents": 20, "cuts": 50, "overhead": 5}
+_KINDS = flags.DEFINE_list("kinds", list(_NUMBERS)[1:], "what to end")
 _NUMBER = flags.DEFINE_integer("number", 0, "how often (default: as the table says)")
+_QUEUE = flags.DEFINE_string("queue", None, "file of options of a Slurm queue, of whose jobs some are cancelled then")
 _SEED = flags.DEFINE_integer("seed", 0, "of the random moments")
 _EVERY = flags.DEFINE_float("every", 6.0, "seconds from one to the next, on average")
 
@@ -149,6 +151,10 @@ def _strike(kind: str, cluster: _Cluster, parent: subprocess.Popen[bytes], chanc
         _end(cluster.scheduler)
     elif kind == "parents":
         _end(parent)
+    elif kind == "jobs":
+        jobs = subprocess.run(["squeue", "-h", "-o", "%A"], capture_output=True, text=True, check=True).stdout.split()
+        if jobs:
+            subprocess.run(["scancel", chance.choice(jobs)], check=True)
     else:
         cluster.cut.is_cut = True
         time.sleep(chance.uniform(0.5, _LONGEST_CUT) if chance.random() < 0.5 else chance.uniform(0.5, 5.0))
@@ -159,13 +165,15 @@ def _play(kind: str, number: int, folder: Path, reference: list[dict[str, object
     """Runs studies until something was ended so often; returns the number of studies that came out wrong."""
     cache, num_struck, num_studies, num_launches, num_wrong = folder / "cache", 0, 0, 0, 0
     started = time.monotonic()
+    of_queue = ["--cluster=slurm", f"--cluster_options={_QUEUE.value}", "--seeds=100"]
     with _cluster(folder) as cluster:
+        more = of_queue if kind == "jobs" else [f"--cluster=tcp://127.0.0.1:{cluster.port}"]
         while num_struck < number:
             num_studies += 1
             workdir, log = folder / f"{kind}{num_studies}", folder / f"{kind}{num_studies}.log"
             while True:
                 num_launches += 1
-                parent = _launch(workdir, cache, log, f"--cluster=tcp://127.0.0.1:{cluster.port}")
+                parent = _launch(workdir, cache, log, *more)
                 was_struck = False
                 while parent.poll() is None:
                     time.sleep(0.1)
@@ -208,7 +216,8 @@ def _main(argv: list[str]) -> None:
     chance, num_wrong = random.Random(_SEED.value), 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parent = _launch(folder / "here", folder / "cache", folder / "here.log")
+        seeds = ["--seeds=100"] if _KINDS.value == ["jobs"] else []
+        parent = _launch(folder / "here", folder / "cache", folder / "here.log", *seeds)
         if parent.wait() != 0:
             raise SystemExit((folder / "here.log").read_text())
         reference = _rows(folder / "here")

@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, one_line, unknown_name
+from ...user_code import cache_root
 from ..processes import without_signals
 from ..serving import ServeSettings
 from .crew import ClusterCrew
@@ -16,6 +18,8 @@ from .scheduler_line import _NOT_INSTALLED, SchedulerLine
 # The queues of dask-jobqueue, by the name of their class there.
 _QUEUES = {"htcondor": "HTCondorCluster", "lsf": "LSFCluster", "moab": "MoabCluster", "oar": "OARCluster",
            "pbs": "PBSCluster", "sge": "SGECluster", "slurm": "SLURMCluster"}  # fmt: skip
+# Seconds between two looks at whether jobs have ended.
+_ASK_EVERY = 10.0
 _SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
 _EXPECTED = "expected tcp://HOST:PORT of a Dask scheduler, local:N for N processes here, or a queue of jobs, one of"
 
@@ -61,12 +65,23 @@ def _address(name: str, options: str | None) -> Iterator[str]:
     if name.startswith(_SCHEMES):
         yield name
         return
-    cluster = _start_here(int(name.partition(":")[2])) if name.startswith("local") else _start_queue(name, options)
+    is_here, is_over = name.startswith("local"), threading.Event()
+    cluster, jobs = (_start_here(int(name.partition(":")[2])), 0) if is_here else _start_queue(name, Path(str(options)))
+    if jobs:
+        threading.Thread(target=_keep_asking, args=(cluster, jobs, is_over), daemon=True).start()
     try:
         yield cluster.scheduler_address
     finally:
+        is_over.set()
         with contextlib.suppress(TimeoutError, OSError):
             cluster.close()
+
+
+def _keep_asking(cluster: Any, jobs: int, is_over: threading.Event) -> None:
+    """Asks for other jobs in place of those that have ended; a queue is asked only where some are missing."""
+    while not is_over.wait(_ASK_EVERY):
+        with contextlib.suppress(OSError, RuntimeError):
+            cluster.scale(jobs=jobs)
 
 
 def _start_here(number: int) -> Any:
@@ -87,21 +102,25 @@ def _start_here(number: int) -> Any:
         )
 
 
-def _start_queue(name: str, options: str | None) -> Any:
+def _start_queue(name: str, options: Path) -> tuple[Any, int]:
+    """Asks a queue for jobs; returns the cluster of Dask that they join, and their number."""
     try:
         import dask_jobqueue
     except ImportError:
         raise InputError(_NOT_INSTALLED) from None
-    given = _read_options(Path(str(options)))
+    given = _read_options(options)
     jobs = given.pop("jobs", None)
     if not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"{options}: jobs={jobs!r}: expected the number of jobs to ask for, from 1 on")
+    logs = cache_root() / "jobs"
+    logs.mkdir(parents=True, exist_ok=True)
+    given.setdefault("log_directory", str(logs))
     try:
         cluster = getattr(dask_jobqueue, _QUEUES[name])(**given)
         cluster.scale(jobs=jobs)
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise InputError(f"{options}: cluster={name} cannot be started: {one_line(str(error))}") from error
-    return cluster
+    return cluster, jobs
 
 
 def _read_options(path: Path) -> dict[str, Any]:
