@@ -74,6 +74,12 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
         (["--experiment=single", "--sweep=learning_rate=1,x"], "expected a number"),
         (["--experiment=single", "--sweep=learning_rate=1,1.0"], "appears twice"),
         (["--experiment=single", "--sweep=dense_widths=1,2"], "is a list itself"),
+        (
+            ["--experiment=single", "--sweep=learning_rate=log:0:1:3"],
+            "expected log:FIRST:LAST:NUMBER with bounds above 0",
+        ),
+        (["--experiment=single", "--sweep=dropout=linear:0:0.5:1"], "2 to 1000 values, as in linear:0:0.8:5"),
+        (["--experiment=single", "--sweep=init=log:1:2:3"], "log spreads numbers, and this field has none"),
         (["--experiment=single", "--momentum=0.9"], "no effect with optimizer=adam"),
         (["--experiment=single", "--dataset=teacher", "--model=mlp", "--epochs=1"], "no epochs"),
         (["--experiment=single", "--design=crossed"], "design=crossed needs order_seeds"),

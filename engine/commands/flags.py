@@ -41,8 +41,8 @@ _SWEEP = Option(
     "sweep",
     str,
     None,
-    "field=v1,v2,… or model_arg.name=v1,v2,… (also optimizer_arg, trainer_arg): one arm per value; several make a grid "
-    "(repeated)",
+    "field=v1,v2,… or model_arg.name=v1,v2,… (also optimizer_arg, trainer_arg): one arm per value; log:1e-5:1e-1:9 and "
+    "linear:0:0.8:5 spread values between bounds; several make a grid (repeated)",
     most=1000,
 )
 # What a diagnosis decides itself.

@@ -1,5 +1,6 @@
 """What was typed for a verb, as values."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ from ..registry import Registry
 
 T = TypeVar("T")
 
+# Ranges of a sweep, each with an example.
+_RANGES = {"log": "log:1e-5:1e-1:9", "linear": "linear:0:0.8:5"}
+_MOST_VALUES = 1000
 # What other tools call our flags.
 _ELSEWHERE = {
     **dict.fromkeys(("lr", "eta", "step_size", "base_lr"), "learning_rate"),
@@ -94,7 +98,7 @@ def parse_numbers(name: str, text: str) -> list[float]:
 
 
 def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Returns `{field: values}` of `--sweep=field=v1,v2` flags.
+    """Returns `{field: values}` of `--sweep=field=v1,v2` and `--sweep=field=log:FIRST:LAST:NUMBER` flags.
 
     Raises:
         InputError: one of them cannot be read, or a field is there twice.
@@ -110,12 +114,37 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
         if name in axes:
             raise InputError(f"--sweep={text}: {name} is swept twice; put all values in one")
         if is_argument(name):
-            axes[name] = listed.split(",")
+            axes[name] = _spread(text, listed, float)
             continue
         if name not in field_names():
             raise unknown_name("field to sweep", name, field_names())
         option = find_option(name)
         if option.most is not None:
             raise InputError(f"--sweep={text}: {name} is a list itself; write an experiment for it")
-        axes[name] = [option.parse(value) for value in listed.split(",")]
+        axes[name] = [option.parse(value) for value in _spread(text, listed, option.kind)]
     return axes
+
+
+def _spread(text: str, listed: str, kind: type) -> list[str]:
+    """Returns the values of a sweep as text, those of a range evenly spread, to four digits and each once."""
+    scale, *bounds = listed.split(":")
+    if scale not in _RANGES or len(bounds) != 3:
+        return listed.split(",")
+    if kind not in (int, float):
+        raise InputError(f"--sweep={text}: {scale} spreads numbers, and this field has none: give values with commas")
+    try:
+        first, last, number = float(bounds[0]), float(bounds[1]), int(bounds[2])
+    except ValueError:
+        first, last, number = math.nan, math.nan, 0
+    if not (2 <= number <= _MOST_VALUES and math.isfinite(first - last) and (scale != "log" or min(first, last) > 0)):
+        above = " above 0" if scale == "log" else ""
+        raise InputError(
+            f"--sweep={text}: expected {scale}:FIRST:LAST:NUMBER with bounds{above} and 2 to {_MOST_VALUES} values, as "
+            f"in {_RANGES[scale]}"
+        )
+    shares = [i / (number - 1) for i in range(number)]
+    if scale == "log":
+        values = [first ** (1 - share) * last**share for share in shares]
+    else:
+        values = [first + (last - first) * share for share in shares]
+    return list(dict.fromkeys(str(round(value)) if kind is int else f"{value:.4g}" for value in values))
