@@ -21,6 +21,7 @@ SECTIONS = Registry(
     {
         "diagnosis": ".diagnosis.section",
         "signs": ".logs.section",
+        "phase_diagram": ".report.phase_diagram",
         "theory": ".theory.section",
         "diagnostics": ".report.probes",
         "origins": ".report.origins",
