@@ -199,7 +199,7 @@ def _compare(number: int, folder: Path) -> None:
     for i in range(number + 1):
         for way, flag in ways.items():
             workdir, log = folder / f"{way} {i}", folder / f"{way} {i}.log"
-            if _launch(workdir, folder / "cache", log, "--horizon=22000", "--checkpoint_every=60", flag).wait() != 0:
+            if _launch(workdir, folder / "cache", log, "--horizon=11000", "--checkpoint_every=60", flag).wait() != 0:
                 raise SystemExit(log.read_text())
             # The first fills the cache of compiled programs.
             if i:
