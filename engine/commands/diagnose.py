@@ -113,7 +113,7 @@ def diagnose(
 
     Args:
         study: contains the arm; its horizon is a starting point.
-        options: all but `is_tuned` have an effect.
+        options: all but `is_tuned` and `cluster` have an effect.
         fields: single options by the names of their flags, as in `minutes=2` or `workers=2`, or of fields of both.
 
     Returns:
@@ -129,6 +129,8 @@ def diagnose(
     options = with_changes(options or RunOptions(), fields)
     if options.is_tuned:
         raise InputError("tune has no effect on a diagnosis: leave it out")
+    if options.cluster is not None:
+        raise InputError("a diagnosis measures what a step costs on this machine, so it takes no cluster: leave it out")
     one = _around(study, asked.arm)
     available, num_workers = find_workers(options.num_workers)
     with waiting("reading data and network"):

@@ -45,8 +45,19 @@ _SWEEP = Option(
     "linear:0:0.8:5 spread values between bounds; several make a grid (repeated)",
     most=1000,
 )
-# What a diagnosis decides itself.
-_DECIDED = ("baseline", "design", "init_seeds", "order_seeds", "forks", "fork_step", "stop", "tune")
+# What a diagnosis decides itself; what a step costs it measures on this machine.
+_DECIDED = (
+    "cluster",
+    "cluster_options",
+    "baseline",
+    "design",
+    "init_seeds",
+    "order_seeds",
+    "forks",
+    "fork_step",
+    "stop",
+    "tune",
+)
 _COMPARE = _named(
     Option("workdir", str, None, "directory of the one study"),
     Option("baseline", str, None, "directory of the other"),
@@ -149,6 +160,7 @@ _TABLES: dict[str, Callable[[], Flags]] = {
     "run": _of_run,
     "check": _of_check,
     "diagnose": _of_diagnose,
+    "status": lambda: _named(_WORKDIR),
     "report": lambda: _named(_WORKDIR) | {"tensorboard": _flags(RunOptions)["tensorboard"]},
     "compare": lambda: _COMPARE,
     "plan": _of_plan,

@@ -156,6 +156,12 @@ def _report(values: flags.FlagValues) -> None:
         report(workdir, has_tensorboard=bool(values["tensorboard"].value), **options)
 
 
+def _status(values: flags.FlagValues) -> None:
+    from .status import status
+
+    status(required(values, "workdir"))
+
+
 def _compare(values: flags.FlagValues) -> None:
     from .compare import compare
 
@@ -247,6 +253,7 @@ VERBS = {
     "run": Verb(_run, "--experiment=NAME [--workdir=DIR]", "run a study, or what is missing of it, then report"),
     "check": Verb(_check, "", "what is wrong in data and network, before anything is trained, in seconds"),
     "diagnose": Verb(_diagnose, "[--workdir=DIR] [--minutes=N]", "why a configuration waits, and what to change"),
+    "status": Verb(_status, "DIR", "what is stored, whether a launch is under way, and when it is done", "workdir"),
     "report": Verb(_report, "DIR", "rebuild outcomes, summary, figures and page from the finished runs", "workdir"),
     "verify": Verb(_verify, "DIR [--runs=N | --all]", "run some finished runs again, and compare", "workdir"),
     "compare": Verb(_compare, "--workdir=DIR --baseline=DIR", "two studies against each other, paired by seed"),

@@ -3,7 +3,7 @@
 from ..outcomes.row import OUTCOME_SCHEMA, ROW_SCHEMA, RUN_KEY, SCHEMA_VERSION, WAITING_COLUMNS, Row, waiting_times
 from .files import check_folder, read_bounded, remove, set_aside, write_atomically, writing
 from .json_files import to_json
-from .lock import hold, reporting
+from .lock import find_holder, hold, reporting
 from .opening import create_or_replace, create_or_resume, find_existing, open_existing, refuse_other_study
 from .parts import fingerprint
 from .study_file import PAGE, part_names
@@ -24,6 +24,7 @@ __all__ = [
     "create_or_replace",
     "create_or_resume",
     "find_existing",
+    "find_holder",
     "fingerprint",
     "hold",
     "is_of_logs",

@@ -94,6 +94,21 @@ def reporting(path: Path) -> Iterator[None]:
             lock.release()
 
 
+def find_holder(path: Path) -> str | None:
+    """Says in words who holds a directory; `None` where nobody does, or that cannot be told."""
+    if not (path / LOCK).is_file():
+        return None
+    lock = filelock.FileLock(path / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return _holder(path)
+    except (OSError, NotImplementedError):
+        return None
+    lock.release()
+    return None
+
+
 def _create(path: Path, created: list[Path]) -> None:
     """Makes the directory and those above it, and notes which were not there."""
     with refusing(f"use work directory {str(path)!r}"):
