@@ -71,7 +71,12 @@ def run(
         crew: contextlib.AbstractContextManager[Workers] = processes.Crew(available, num_workers, settings)
         if options.cluster is not None:
             crew = joined(options.cluster, options.cluster_options, settings, note, options.security)
-        with crew as workers:
+        with contextlib.ExitStack() as while_training:
+            with (
+                watch.at_once(),
+                waiting(f"joining {options.cluster}", options.cluster is not None and not options.is_quiet),
+            ):
+                workers = while_training.enter_context(crew)
             _Launch(study, path, until, options, available, workers, watch).train()
         watch.check()
         results = Results(workdir)

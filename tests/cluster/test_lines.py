@@ -126,8 +126,9 @@ def idle() -> Iterator[int]:
         os.close(end)
 
 
-def _crew(line: LossyLine, said: list[str] | None = None) -> ClusterCrew:
-    return ClusterCrew(line, ServeSettings(None), (said if said is not None else []).append)  # type: ignore[arg-type]
+def _crew(line: LossyLine, said: list[str] | None = None, patience: float = 30.0) -> ClusterCrew:
+    notify = (said if said is not None else []).append
+    return ClusterCrew(line, ServeSettings(None), notify, patience)  # type: ignore[arg-type]
 
 
 def _hear(crew: ClusterCrew, idle: int, number: int) -> dict[int, list[Any]]:
@@ -241,7 +242,6 @@ def test_a_device_that_two_nodes_of_a_host_see_has_one_worker(tmp_path, monkeypa
     ],
 )
 def test_a_node_that_would_make_other_bits_is_refused_in_one_line(change, words, tmp_path, monkeypatch):
-    monkeypatch.setattr(nodes, "FIRST_NODE", 0.0)
     line = LossyLine(tmp_path)
     call_on = line.call_on
 
@@ -252,7 +252,10 @@ def test_a_node_that_would_make_other_bits_is_refused_in_one_line(change, words,
         return {a: change if isinstance(change, str) else one._replace(**change) for a, one in found.items()}
 
     monkeypatch.setattr(line, "call_on", changed)
-    with pytest.raises(InputError, match="has no node that can be used: tcp://node0: ") as raised, _crew(line):
+    with (
+        pytest.raises(InputError, match="has no node that can be used: tcp://node0: ") as raised,
+        _crew(line, patience=0.0),
+    ):
         pass
     assert words in str(raised.value)
 

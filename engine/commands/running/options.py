@@ -9,7 +9,7 @@ from ...errors import InputError
 from ...registry import resolve
 from ...user_code import cache_root
 from ...workers import CHECKPOINT_SECONDS
-from ...workers.cluster.joining import check_cluster
+from ...workers.cluster.names import check_cluster
 
 # What `--live` means without a number.
 LIVE_SECONDS = 30.0

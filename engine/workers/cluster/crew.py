@@ -26,6 +26,8 @@ from .station import Wanted
 # Smaller arrays go along with what is said.
 _CARGO_BYTES = 2**16
 _LEAVING = 10.0
+# Seconds in which a first node must be there, of a cluster that is.
+FIRST_NODE = 30.0
 T = TypeVar("T")
 
 
@@ -63,15 +65,19 @@ class ClusterCrew:
         line: to the scheduler of the cluster.
         settings: of the workers; `num_sharing` is that of their host.
         notify: told what a person should know of the nodes.
+        patience: seconds in which a first node must be there.
     """
 
-    def __init__(self, line: SchedulerLine, settings: ServeSettings, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, line: SchedulerLine, settings: ServeSettings, notify: Callable[[str], None], patience: float = FIRST_NODE
+    ) -> None:
         self.settings, self._notify = settings, notify
         self.members: dict[int, Member] = {}
         self._num_tickets = 0
         self._is_told_of_none = False
         self._said = deque[str]()
-        self._nodes = Nodes(line, settings, self._said.append, self._wake)
+        self._has_joined = False
+        self._nodes = Nodes(line, settings, self._say, self._wake, patience)
         self._digests: dict[int, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -86,6 +92,7 @@ class ClusterCrew:
         except BaseException:
             self._close()
             raise
+        self._has_joined = True
         self.ensure()
         return self
 
@@ -105,6 +112,10 @@ class ClusterCrew:
 
     def _call(self, function: Callable[..., None], *args: Any) -> None:
         self._loop.call_soon_threadsafe(function, *args)
+
+    def _say(self, words: str) -> None:
+        # Nobody asks for what was said before a first node is there.
+        (self._said.append if self._has_joined else self._notify)(words)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -2,48 +2,23 @@
 
 import contextlib
 import logging
+import math
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError, one_line, unknown_name
+from ...errors import InputError, one_line
 from ...user_code import cache_root
 from ..processes import without_signals
 from ..serving import ServeSettings
-from .crew import ClusterCrew
-from .scheduler_line import _NOT_INSTALLED, SchedulerLine
+from .crew import FIRST_NODE, ClusterCrew
+from .names import NOT_INSTALLED, QUEUES, SCHEMES, check_cluster
+from .scheduler_line import SchedulerLine
 
-# The queues of dask-jobqueue, by the name of their class there.
-_QUEUES = {"htcondor": "HTCondorCluster", "lsf": "LSFCluster", "moab": "MoabCluster", "oar": "OARCluster",
-           "pbs": "PBSCluster", "sge": "SGECluster", "slurm": "SLURMCluster"}  # fmt: skip
 # Seconds between two looks at whether jobs have ended.
 _ASK_EVERY = 10.0
-_SCHEMES = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
-_EXPECTED = "expected tcp://HOST:PORT of a Dask scheduler, local:N for N processes here, or a queue of jobs, one of"
-
-
-def check_cluster(name: str, options: str | None) -> None:
-    """Raises InputError where no cluster has such a name, or where it takes no options."""
-    kind, _, number = name.partition(":")
-    if name.startswith(_SCHEMES):
-        is_known = bool(name.partition("://")[2])
-    elif kind == "local":
-        is_known = number.isdecimal() and 1 <= int(number) <= 1024
-    else:
-        is_known = name in _QUEUES
-    if not is_known:
-        if name.isalpha() and name != "local":
-            raise unknown_name("cluster", name, ["local:N", "tcp://HOST:PORT", *_QUEUES])
-        raise InputError(f"cluster={name}: {_EXPECTED} {', '.join(_QUEUES)}")
-    if options is not None and name not in _QUEUES:
-        raise InputError(f"cluster_options={options} has no effect with cluster={name}: it is for {', '.join(_QUEUES)}")
-    if options is None and name in _QUEUES:
-        raise InputError(
-            f"cluster={name} needs cluster_options=FILE: a TOML file with jobs=NUMBER, and with what "
-            f"dask_jobqueue.{_QUEUES[name]} takes, such as cores, memory, queue and walltime"
-        )
 
 
 @contextlib.contextmanager
@@ -56,13 +31,18 @@ def joined(
     started, or no node of it can be used.
     """
     check_cluster(name, options)
-    with _address(name, options) as address, ClusterCrew(SchedulerLine(address, security), settings, notify) as crew:
+    # A queue may let jobs wait for days.
+    patience = math.inf if name in QUEUES else FIRST_NODE
+    with (
+        _address(name, options) as address,
+        ClusterCrew(SchedulerLine(address, security), settings, notify, patience) as crew,
+    ):
         yield crew
 
 
 @contextlib.contextmanager
 def _address(name: str, options: str | None) -> Iterator[str]:
-    if name.startswith(_SCHEMES):
+    if name.startswith(SCHEMES):
         yield name
         return
     is_here, is_over = name.startswith("local"), threading.Event()
@@ -89,7 +69,7 @@ def _start_here(number: int) -> Any:
     try:
         from distributed import LocalCluster
     except ImportError:
-        raise InputError(_NOT_INSTALLED) from None
+        raise InputError(NOT_INSTALLED) from None
     # Ctrl-C reaches all processes of a terminal, and what it means is decided here.
     with without_signals():
         return LocalCluster(
@@ -107,7 +87,7 @@ def _start_queue(name: str, options: Path) -> tuple[Any, int]:
     try:
         import dask_jobqueue
     except ImportError:
-        raise InputError(_NOT_INSTALLED) from None
+        raise InputError(NOT_INSTALLED) from None
     given = _read_options(options)
     jobs = given.pop("jobs", None)
     if not isinstance(jobs, int) or jobs < 1:
@@ -116,7 +96,7 @@ def _start_queue(name: str, options: Path) -> tuple[Any, int]:
     logs.mkdir(parents=True, exist_ok=True)
     given.setdefault("log_directory", str(logs))
     try:
-        cluster = getattr(dask_jobqueue, _QUEUES[name])(**given)
+        cluster = getattr(dask_jobqueue, QUEUES[name])(**given)
         cluster.scale(jobs=jobs)
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise InputError(f"{options}: cluster={name} cannot be started: {one_line(str(error))}") from error

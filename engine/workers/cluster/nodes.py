@@ -21,8 +21,6 @@ from . import station
 from .scheduler_line import SchedulerLine, UnreachableError
 from .station import Description, Wanted
 
-# Seconds in which a first node must be there.
-FIRST_NODE = 30.0
 # A node that is silent for so many seconds is taken to have left.
 SILENCE = 30.0
 _LOOK_EVERY = 1.0
@@ -76,11 +74,18 @@ class Nodes:
         settings: of the workers.
         say: called with what a person should know.
         wake: called when something has changed, or was said.
+        patience: seconds in which a first node must be there.
     """
 
     def __init__(
-        self, line: SchedulerLine, settings: ServeSettings, say: Callable[[str], None], wake: Callable[[], None]
+        self,
+        line: SchedulerLine,
+        settings: ServeSettings,
+        say: Callable[[str], None],
+        wake: Callable[[], None],
+        patience: float,
     ) -> None:
+        self._patience = patience
         self._line, self._settings, self._say, self._wake = line, settings, say, wake
         self.devices = Devices("", 0)
         self._key = uuid.uuid4().hex
@@ -95,7 +100,7 @@ class Nodes:
     async def join(self) -> None:
         """Waits for a first node; raises InputError where none comes that can be used."""
         await self._line.open()
-        deadline = time.monotonic() + FIRST_NODE
+        deadline = time.monotonic() + self._patience
         while True:
             with contextlib.suppress(UnreachableError):
                 await self._look()

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ...errors import InputError, one_line
+from .names import NOT_INSTALLED
 
 _ANSWER = 10.0
 _CONNECT = 20.0
-_NOT_INSTALLED = "clusters need dask distributed, which is not installed: pip install 'plateau-engine[cluster]'"
 
 
 class UnreachableError(OSError):
@@ -34,7 +34,7 @@ class SchedulerLine:
             from distributed.core import rpc
             from distributed.security import Security
         except ImportError:
-            raise InputError(_NOT_INSTALLED) from None
+            raise InputError(NOT_INSTALLED) from None
         security = self._security or Security()
         try:
             self._rpc = rpc(self.address, connection_args=security.get_connection_args("client"), timeout=_CONNECT)
