@@ -209,6 +209,21 @@ def test_a_node_that_is_silent_for_long_has_left(tmp_path, idle, monkeypatch):
         assert _hear(crew, idle, 1)[3] == ["again"]
 
 
+def test_a_node_that_answers_what_it_should_not_is_given_up_in_one_line(tmp_path, idle, monkeypatch):
+    line, said = LossyLine(tmp_path), list[str]()
+    ask = line.ask
+
+    async def odd(address: str, op: str, **about: Any) -> Any:
+        return [("no", "number")] if op == station.LISTEN else await ask(address, op, **about)
+
+    with _crew(line, said) as crew:
+        crew.ensure()
+        monkeypatch.setattr(line, "ask", odd)
+        assert set(_wait_for_ends(crew, idle, 2).values()) == {("was lost with its node", False)}
+        crew.wait(idle, 0.1)
+    assert [words for words in said if words.startswith("a node is given up: tcp://node0: ")]
+
+
 def test_a_station_without_its_parent_ends_its_processes(tmp_path, idle, processes, monkeypatch):
     monkeypatch.setattr(station, "LEASE", 0.2)
     line = LossyLine(tmp_path)

@@ -6,12 +6,12 @@ import io
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, one_line
 from ...lanes.versions import NUMERICAL, versions
 from ...store.provenance import code_digest
 from ..devices import Devices
@@ -155,8 +155,12 @@ class Nodes:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_EVERY)
-            with contextlib.suppress(UnreachableError):
+            try:
                 await self._look()
+            except UnreachableError:
+                continue
+            except Exception as error:
+                self._say(f"the nodes of the cluster cannot be listed: {type(error).__name__}: {one_line(str(error))}")
 
     async def _look(self) -> None:
         """Finds which nodes have come, and which have gone."""
@@ -176,7 +180,7 @@ class Nodes:
             self.devices = devices._replace(num_devices=self.devices.num_devices + devices.num_devices)
             node = self._nodes[address] = Node(address, description)
             loop = asyncio.get_running_loop()
-            node.tasks = [loop.create_task(body(node)) for body in (self._tell, self._listen)]
+            node.tasks = [loop.create_task(self._keep(node, body)) for body in (self._tell, self._listen)]
             self._wake()
 
     def _find_reason_against(self, description: Description) -> str | None:
@@ -201,6 +205,16 @@ class Nodes:
             self._end(node, ticket, _GONE)
         num_left = self.devices.num_devices - node.description.devices.num_devices
         self.devices = self.devices._replace(num_devices=num_left)
+
+    async def _keep(self, node: Node, body: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
+        """Talks to a node; loses it where that fails for another reason than its silence."""
+        try:
+            await body(node)
+        except Exception as error:
+            self._say(f"a node is given up: {node.address}: {type(error).__name__}: {one_line(str(error))}")
+            if self._nodes.get(node.address) is node:
+                self._lose(node.address)
+                self._refused[node.address] = f"{node.address}: {one_line(str(error))}"
 
     async def _tell(self, node: Node) -> None:
         """Tells a node what it has to hear, again and again until it has."""
