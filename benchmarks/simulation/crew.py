@@ -185,6 +185,7 @@ class SimulatedCrew:
         self.devices = Devices("cpu", num_workers, "simulated")
         self.num_workers = num_workers
         self.settings = ServeSettings(None, num_workers)
+        self.launch = None
         self.members: dict[int, Worker] = {}
         self._chance, self._habits, self._world = chance, habits, world
         self._time = 0.0
@@ -224,3 +225,7 @@ class SimulatedCrew:
         """Ends a worker."""
         self.members[index].process.kill()
         return self.retire(index)
+
+    def refuse(self, index: int, reason: str) -> bool:
+        """Tells that nobody goes on where a worker refuses."""
+        return False

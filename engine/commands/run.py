@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from ..studies.study import Study
 from ..studies.until import Until, check_goal
 from ..user_code import Place, as_path
 from ..workers import determinism, devices, processes
-from ..workers.cluster.joining import joined
+from ..workers.cluster.joining import Joining, joined
 from ..workers.interruption import Interrupted, SignalWatch
 from ..workers.serving import ServeSettings
 from ..workers.supervisor import Workers
@@ -34,6 +35,9 @@ from .running.looking import look_at_own
 from .running.options import RunOptions
 from .running.progress import note, waiting
 from .running.session import Recorder, Session
+
+# Of a launch, what is true of where it runs rather than of where it was typed.
+_OF_NODES = ("versions", "hardware", "settings", "xla_flags")
 
 
 def run(
@@ -68,15 +72,13 @@ def run(
     with SignalWatch() as watch, watch.deferred(), store.hold(path, note), contextlib.ExitStack() as at_the_end:
         if options.live_every is not None:
             at_the_end.callback(_close_page, path)
-        crew: contextlib.AbstractContextManager[Workers] = processes.Crew(available, num_workers, settings)
-        if options.cluster is not None:
-            crew = joined(options.cluster, options.cluster_options, settings, note, options.security)
         with contextlib.ExitStack() as while_training:
-            with (
-                watch.at_once(),
-                waiting(f"joining {options.cluster}", options.cluster is not None and not options.is_quiet),
-            ):
-                workers = while_training.enter_context(crew)
+            workers: Workers
+            if options.cluster is None:
+                workers = while_training.enter_context(processes.Crew(available, num_workers, settings))
+            else:
+                with watch.at_once(), waiting(f"joining {options.cluster}", not options.is_quiet):
+                    workers = while_training.enter_context(joined(_joining(options.cluster, options, path), settings))
             _Launch(study, path, until, options, available, workers, watch).train()
         watch.check()
         results = Results(workdir)
@@ -103,6 +105,16 @@ def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
     if platform != "cpu" and num_workers > most:
         raise InputError(f"workers={num_workers}: expected at most one for each of the {most} {platform} devices")
     return available, num_workers
+
+
+def _joining(cluster: str, options: RunOptions, path: Path) -> Joining:
+    """Says which cluster to join: for a study that has begun, with devices of its kind."""
+    key, kind = hashlib.sha256(os.fsencode(path.resolve())).hexdigest(), None
+    recorded = store.find_existing(path)
+    if recorded is not None:
+        devices = recorded.document["launches"][-1].get("devices", {})
+        kind = (devices["platform"], devices["kind"]) if devices.get("platform") else None
+    return Joining(cluster, options.cluster_options, options.security, key, kind, note)
 
 
 def _watching(options: RunOptions) -> Watching:
@@ -184,7 +196,10 @@ class _Launch:
     def _open(self, study: ExpandedStudy, tuned: Mapping[str, Mapping[str, float]]) -> WorkDirectory:
         available = self.crew.devices
         with self.watch.at_once():
-            described = document(study, available.platform, devices.current_launch(available))
+            launch = devices.current_launch(available)
+            if self.crew.launch is not None:
+                launch |= {name: self.crew.launch[name] for name in _OF_NODES}
+            described = document(study, available.platform, launch)
             store.refuse_other_study(self.path, described)
             described["study"]["network_notes"] = self._look(study)
         self.watch.check()

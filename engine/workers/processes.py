@@ -74,7 +74,7 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_signals() -> Iterator[None]:
+def _without_signals() -> Iterator[None]:
     """Blocks signals in processes and threads that are started in the block; here they come a moment later."""
     # It starts with the first process otherwise, and lets signals through again.
     resource_tracker.ensure_running()
@@ -117,7 +117,7 @@ def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any)
     multiprocessing.current_process().daemon = False
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
-    with _STARTING, _set_environment(variables), _without_main(), without_signals():
+    with _STARTING, _set_environment(variables), _without_main(), _without_signals():
         process.start()
     theirs.close()
     return Worker(process, ours)
@@ -130,6 +130,8 @@ def serve_worker(variables: Mapping[str, str], settings: ServeSettings) -> Worke
 
 class Crew:
     """Worker processes, one per device, from entry to exit; with `num_workers=0` everything runs in this process."""
+
+    launch = None
 
     def __init__(self, devices: Devices, num_workers: int, settings: ServeSettings) -> None:
         self.devices, self.num_workers, self.settings = devices, num_workers, settings
@@ -172,6 +174,10 @@ class Crew:
         """Ends a worker: it has nothing on disk that could be half-written."""
         self.members[index].process.kill()
         return self.retire(index)
+
+    def refuse(self, index: int, reason: str) -> bool:
+        """Tells that nobody goes on where a worker refuses: all have the same machine."""
+        return False
 
 
 def call(devices: Devices, cache_dir: str | None, fn: Callable[..., Any], *args: Any) -> Any:

@@ -38,6 +38,10 @@ class Workers(Protocol):
         """All devices that there are for them, of one kind."""
 
     @property
+    def launch(self) -> dict[str, Any] | None:
+        """A launch as it would be where they run; `None` if that is here."""
+
+    @property
     def num_workers(self) -> int:
         """How many there are at most; 0 if the runs are done in this process."""
 
@@ -59,6 +63,9 @@ class Workers(Protocol):
 
     def kill(self, index: int) -> End:
         """Ends a worker."""
+
+    def refuse(self, index: int, reason: str) -> bool:
+        """Tells whether others go on where a worker refuses what it was given; if so, its device is used no more."""
 
 
 class Pulse:
@@ -172,7 +179,10 @@ class Supervisor:
             case Alive():
                 pass
             case Refused(reason):
-                raise InputError(reason)
+                if not self._crew.refuse(index, reason):
+                    raise InputError(reason)
+                self._crew.retire(index)
+                self._replace(index, "a worker refused its work", is_of_runs=False)
             case Failed(traceback):
                 self._crew.retire(index)
                 self._replace(index, f"a worker failed:\n{traceback.rstrip()}")

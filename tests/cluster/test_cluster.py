@@ -1,7 +1,10 @@
 """A study on a cluster has the rows of one on this machine, whatever happens to its nodes."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +74,53 @@ def test_a_node_that_is_killed_loses_no_run_and_blames_none(tmp_path, data_dir, 
 
 
 def _kill_a_node() -> int:
-    """Kills the first process that this one has started for Dask, which starts another."""
+    """Kills the process of a node that this process has started, which another takes the place of."""
+    own = {pid for pid in _children(os.getpid()) if b"dask" in _words_of(pid)}
+    [node, *_] = [pid for parent in own for pid in _children(parent) if b"spawn_main" in _words_of(pid)]
+    os.kill(node, signal.SIGKILL)
+    return node
+
+
+def _words_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _children(parent: int) -> list[int]:
+    found = []
     for path in Path("/proc").glob("[0-9]*"):
-        stat = (path / "stat").read_text().rpartition(")")[2].split()
-        if int(stat[1]) == os.getpid() and b"spawn_main" in (path / "cmdline").read_bytes():
-            os.kill(int(path.name), signal.SIGKILL)
-            return int(path.name)
-    raise AssertionError("no node is there")
+        with contextlib.suppress(OSError):
+            if int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(path.name))
+    return found
+
+
+@pytest.mark.long
+def test_a_script_needs_no_guard(tmp_path):
+    program = (
+        "print('begun')\n"
+        "import sys\n"
+        "from engine import Arm, Study, run\n"
+        "arm = Arm(model='mlp', dense_widths=(8,), init='he', dataset='digits')\n"
+        "study = Study(name='guarded', arms={'one': arm}, seeds=1, horizon=22)\n"
+        "run(study, sys.argv[1], cluster='local:1', has_report=False)\n"
+    )
+    (tmp_path / "script.py").write_text(program)
+    words = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "study")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("begun") == 1
+    assert len(read_all(tmp_path / "study")) == 1
+
+
+def test_a_node_without_this_package_says_so():
+    from distributed.protocol.pickle import dumps
+
+    from engine.workers.cluster.scheduler_line import _read
+
+    lacking = _read(dumps(ModuleNotFoundError("No module named 'engine'")))
+    assert lacking == "it lacks a package: No module named 'engine'"
+    assert isinstance(_read(dumps(OSError("gone"))), OSError)
 
 
 @pytest.mark.parametrize(

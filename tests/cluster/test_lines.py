@@ -1,11 +1,14 @@
 """What passes between a parent and a node arrives once and in order, whatever is lost on the way."""
 
+import asyncio
+import functools
 import multiprocessing
 import os
 import pickle
 import random
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +20,12 @@ import pytest
 from engine.errors import InputError
 from engine.lanes.host_batches import Spooled
 from engine.lanes.spec import PoolSpec
+from engine.workers import devices
 from engine.workers.cluster import nodes, station
 from engine.workers.cluster.crew import ClusterCrew
 from engine.workers.cluster.scheduler_line import UnreachableError
-from engine.workers.messages import Assignment
+from engine.workers.devices import Devices
+from engine.workers.messages import Assignment, Delivery
 from engine.workers.processes import Worker
 from engine.workers.serving import ServeSettings
 
@@ -87,7 +92,7 @@ class LossyLine:
     async def call_on(self, addresses: list[str], function: Any, key: str, *args: Any) -> dict[str, Any]:
         self._fail_at_times()
         if function is station.leave:
-            return {address: station.leave(key + address) for address in addresses}
+            return {address: station.leave(key + address) for address in addresses if address in self._handlers}
         found = {}
         for address in addresses:
             handlers = self._handlers[address] = {}
@@ -114,7 +119,15 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[EchoProcess]:
     monkeypatch.setattr(nodes, "_RETRY", 0.001)
     monkeypatch.setattr(nodes, "_LISTEN", 0.2)
     monkeypatch.setattr(nodes, "_LOOK_EVERY", 0.02)
+    monkeypatch.setattr(
+        station, "current_launch", functools.partial(_launch, devices.current_launch(Devices("cpu", 2)))
+    )
     return started
+
+
+def _launch(known: dict[str, Any], *_: Any) -> dict[str, Any]:
+    """In place of a launch by itself, which takes a while to describe."""
+    return known
 
 
 @pytest.fixture
@@ -126,9 +139,10 @@ def idle() -> Iterator[int]:
         os.close(end)
 
 
-def _crew(line: LossyLine, said: list[str] | None = None, patience: float = 30.0) -> ClusterCrew:
+def _crew(line: LossyLine, said: list[str] | None = None, patience: float = 30.0, key: str = "") -> ClusterCrew:
+    key = key or uuid.uuid4().hex
     notify = (said if said is not None else []).append
-    return ClusterCrew(line, ServeSettings(None), notify, patience)  # type: ignore[arg-type]
+    return ClusterCrew(line, key, ServeSettings(None), None, notify, patience)  # type: ignore[arg-type]
 
 
 def _hear(crew: ClusterCrew, idle: int, number: int) -> dict[int, list[Any]]:
@@ -251,7 +265,7 @@ def test_a_device_that_two_nodes_of_a_host_see_has_one_worker(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"code": "another"}, "its engine is not the one of this machine"),
+        ({"code": {"digest": "another"}}, "its engine is not the one of this machine"),
         ({"versions": {"python": "3.0"}}, "it has python 3.0, and this machine 3."),
         ("it lacks a package: No module named 'engine'", "lacks a package"),
     ],
@@ -264,7 +278,7 @@ def test_a_node_that_would_make_other_bits_is_refused_in_one_line(change, words,
         found = await call_on(addresses, function, *args)
         if function is station.leave:
             return found
-        return {a: change if isinstance(change, str) else one._replace(**change) for a, one in found.items()}
+        return {a: change if isinstance(change, str) else _changed(one, change) for a, one in found.items()}
 
     monkeypatch.setattr(line, "call_on", changed)
     with (
@@ -275,8 +289,100 @@ def test_a_node_that_would_make_other_bits_is_refused_in_one_line(change, words,
     assert words in str(raised.value)
 
 
+def _changed(description: station.Description, change: dict[str, Any]) -> station.Description:
+    return description._replace(launch={**description.launch, **change})
+
+
+def test_a_node_with_other_settings_than_the_first_is_refused(tmp_path, idle, monkeypatch):
+    line, said = LossyLine(tmp_path, num_nodes=2), list[str]()
+    call_on = line.call_on
+
+    async def changed(addresses: list[str], function: Any, *args: Any) -> dict[str, Any]:
+        found = await call_on(addresses, function, *args)
+        if function is not station.prepare or addresses == ["tcp://node0"]:
+            return found
+        await asyncio.sleep(0.2)
+        return {a: _changed(one, {"xla_flags": {"xla_cpu_enable_fast_math": "true"}}) for a, one in found.items()}
+
+    monkeypatch.setattr(line, "call_on", changed)
+    with _crew(line, said) as crew:
+        deadline = time.monotonic() + 30.0
+        while not said and time.monotonic() < deadline:
+            crew.wait(idle, 0.05)
+        assert crew.num_workers == 2
+    assert said == [
+        "a node is not used: tcp://node1: bits would differ from those of the first node: --xla_cpu_enable_fast_math "
+        "none → true"
+    ]
+
+
+def test_what_comes_late_is_not_heard(tmp_path, processes):
+    """An order that a network has held back ends no process that is wanted by now."""
+
+    async def play() -> list[bool]:
+        own = station.Station("a", ServeSettings(None), Devices("cpu", 2), tmp_path)
+        wanted = [station.Wanted(1, 0, 2), station.Wanted(2, 1, 2)]
+        own.tell(2, wanted, [])
+        own.tell(1, wanted[:1], [])
+        return [one.is_killed for one in processes]
+
+    assert asyncio.run(play()) == [False, False]
+
+
+def test_a_launch_takes_the_place_of_the_one_before_it(tmp_path, idle, processes):
+    """One that was killed has no lease of a minute on the devices of the one that goes on."""
+    line = LossyLine(tmp_path)
+    with _crew(line, key="study") as crew:
+        crew.ensure()
+        crew.members[1].connection.send("there")
+        _hear(crew, idle, 1)
+        with _crew(line, key="study") as after:
+            assert [one.is_killed for one in processes[:2]] == [True, True]
+            after.ensure()
+            after.members[1].connection.send("again")
+            assert _hear(after, idle, 1)[1] == ["again"]
+
+
+def test_a_node_on_which_workers_end_one_after_another_is_given_up_and_blames_no_run(tmp_path, idle):
+    line, said = LossyLine(tmp_path, num_nodes=2), list[str]()
+    with _crew(line, said) as crew:
+        deadline = time.monotonic() + 30.0
+        while len(crew.members) < 4 and time.monotonic() < deadline:
+            crew.wait(idle, 0.05)
+            crew.ensure()
+        good = [i for i, member in crew.members.items() if member.node.address == "tcp://node0"]
+        bad = [i for i, member in crew.members.items() if member.node.address == "tcp://node1"]
+        for index in bad:
+            crew.members[index].connection.send("die")
+        first, second = (_wait_for_ends(crew, idle, 1).popitem()[1] for _ in bad)
+        assert (first[1], second[1]) == (True, True)
+        crew.ensure()
+        crew.members[good[0]].connection.send(Delivery(11, []))
+        _hear(crew, idle, 1)
+        bad = [i for i, member in crew.members.items() if member.node.address == "tcp://node1"]
+        crew.members[bad[0]].connection.send("die")
+        assert _wait_for_ends(crew, idle, 1).popitem()[1] == ("died with exit code -9", False)
+        deadline = time.monotonic() + 30.0
+        while not said and time.monotonic() < deadline:
+            crew.wait(idle, 0.05)
+    assert said[0].startswith("a node is given up: tcp://node1: 3 workers ended there, one after another")
+
+
+def test_large_letters_travel_in_pieces(tmp_path, idle, monkeypatch):
+    monkeypatch.setattr(station, "PIECE", 1000)
+    monkeypatch.setattr(station, "_ANSWER_BYTES", 3000)
+    monkeypatch.setattr(nodes, "_TELL_BYTES", 3000)
+    with _crew(LossyLine(tmp_path, 0.2)) as crew:
+        crew.ensure()
+        letters = {index: [bytes([i]) * size for i, size in enumerate((0, 999, 20_000, 3))] for index in crew.members}
+        for i in range(4):
+            for index, member in crew.members.items():
+                member.connection.send(letters[index][i])
+        assert _hear(crew, idle, 8) == letters
+
+
 def test_arrays_travel_once_and_arrive_as_they_are(tmp_path, idle, monkeypatch):
-    monkeypatch.setattr(nodes, "_PIECE", 10_000)
+    monkeypatch.setattr(station, "PIECE", 10_000)
     large, small = np.random.default_rng(0).normal(size=(300, 40)), np.arange(3)
     np.save(tmp_path / "spooled.npy", large + 1)
     data = {"large": large, "small": small, "spooled": Spooled(str(tmp_path / "spooled.npy"))}
@@ -295,4 +401,5 @@ def test_arrays_travel_once_and_arrive_as_they_are(tmp_path, idle, monkeypatch):
             np.testing.assert_array_equal(arrived["small"], small)
             sizes.append(len(pickle.dumps(assignment)))
         assert max(sizes) < 2000
-    assert len(list(folder.iterdir())) == 2
+        assert len(list(folder.iterdir())) == 2
+    assert list(folder.iterdir()) == []

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import os
 import pickle
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple, Self, TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 
 from ...lanes.host_batches import Spooled
 from ..devices import Devices
-from ..messages import Assignment
+from ..messages import Assignment, Delivery
 from ..processes import End
 from ..serving import ServeSettings
 from .nodes import Cargo, Inbox, Node, Nodes
@@ -26,15 +27,28 @@ from .station import Wanted
 # Smaller arrays go along with what is said.
 _CARGO_BYTES = 2**16
 _LEAVING = 10.0
+# Of a node that is not heard for so many seconds a worker is not to blame for its silence.
+_UNHEARD = 15.0
+# Fewer than end a run for good.
+_MOST_ENDS = 2
 # Seconds in which a first node must be there, of a cluster that is.
 FIRST_NODE = 30.0
 T = TypeVar("T")
+
+
+@dataclasses.dataclass
+class Record:
+    """What the workers of a node have brought: chunks of steps, and since the last one the ends of workers."""
+
+    num_deliveries: int = 0
+    num_ends: int = 0
 
 
 class Line(NamedTuple):
     """The parent's end of a line to a process on a node, in place of a pipe."""
 
     inbox: Inbox
+    record: Record
     send: Callable[[Any], None]
 
     def poll(self) -> bool:
@@ -45,7 +59,11 @@ class Line(NamedTuple):
         """Returns the next message; raises EOFError once there is none to come."""
         if not self.inbox.letters:
             raise EOFError
-        return pickle.loads(self.inbox.letters.popleft())
+        message = pickle.loads(self.inbox.letters.popleft())
+        if isinstance(message, Delivery) and message.seed_steps:
+            self.record.num_deliveries += 1
+            self.record.num_ends = 0
+        return message
 
 
 class Member(NamedTuple):
@@ -61,15 +79,26 @@ class ClusterCrew:
 
     Each device of a host has one worker, also where several nodes of the host see it. Arrays travel to a node once.
 
+    A node on which one worker after another ends, while others come to something, is given up, and so is one that
+    refuses what another node does: no run is to blame for that.
+
     Args:
         line: to the scheduler of the cluster.
+        key: of the work directory: a launch takes the place of one of the same key.
         settings: of the workers; `num_sharing` is that of their host.
+        kind: platform and kind of the devices that the study has had; None for those of the first node.
         notify: told what a person should know of the nodes.
         patience: seconds in which a first node must be there.
     """
 
     def __init__(
-        self, line: SchedulerLine, settings: ServeSettings, notify: Callable[[str], None], patience: float = FIRST_NODE
+        self,
+        line: SchedulerLine,
+        key: str,
+        settings: ServeSettings,
+        kind: tuple[str, str] | None,
+        notify: Callable[[str], None],
+        patience: float = FIRST_NODE,
     ) -> None:
         self.settings, self._notify = settings, notify
         self.members: dict[int, Member] = {}
@@ -77,7 +106,10 @@ class ClusterCrew:
         self._is_told_of_none = False
         self._said = deque[str]()
         self._has_joined = False
-        self._nodes = Nodes(line, settings, self._say, self._wake, patience)
+        self._nodes = Nodes(line, key, settings, kind, self._say, self._wake, patience)
+        self._records: defaultdict[str, Record] = defaultdict(Record)
+        self._told_idle: set[str] = set()
+        # Of arrays that the study holds on to, by their identity.
         self._digests: dict[int, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -97,13 +129,17 @@ class ClusterCrew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(TimeoutError):
-            self._await(asyncio.wait_for(self._nodes.leave(), _LEAVING))
-        self._close()
+        try:
+            # What goes wrong in leaving must not hide what happened before: stations end by themselves.
+            with contextlib.suppress(Exception):
+                self._await(asyncio.wait_for(self._nodes.leave(), _LEAVING))
+        finally:
+            self._close()
 
     def _close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
         for end in (self._wake_reader, self._wake_writer):
             os.close(end)
 
@@ -127,6 +163,11 @@ class ClusterCrew:
         return self._nodes.devices
 
     @property
+    def launch(self) -> dict[str, Any] | None:
+        """The launch that the first node would be by itself: what bits depend on there."""
+        return self._nodes.launch
+
+    @property
     def num_workers(self) -> int:
         """Devices that there are now, at least 1."""
         return max(1, sum(len(self._devices_of(node)) for node in self._nodes.in_order()))
@@ -135,7 +176,11 @@ class ClusterCrew:
         """Starts a worker on every device that has none."""
         for node in self._nodes.in_order():
             busy = {member.device for member in self.members.values() if member.node is node}
-            for device in self._devices_of(node):
+            devices = self._devices_of(node)
+            if not devices and node.address not in self._told_idle:
+                self._told_idle.add(node.address)
+                self._notify(f"node {node.address} has no device that others of its host have not")
+            for device in devices:
                 if device not in busy:
                     self._start(node, device)
         if not self.members and not self._is_told_of_none:
@@ -163,11 +208,39 @@ class ClusterCrew:
         """Lets a worker go that is done or dead, and says how it has ended."""
         member = self.members.pop(index)
         self._call(self._nodes.forget, member.node, index)
-        return member.connection.inbox.end or End("was ended")
+        end = member.connection.inbox.end
+        return self._judged(member, end) if end is not None else End("was ended")
 
     def kill(self, index: int) -> End:
         """Ends a worker: it has nothing on disk that could be half-written."""
-        return self.retire(index)
+        member = self.members[index]
+        self.retire(index)
+        if member.node.seconds_unheard > _UNHEARD:
+            return End("was ended on a node that is not heard", is_of_runs=False)
+        return self._judged(member, End("was ended"))
+
+    def refuse(self, index: int, reason: str) -> bool:
+        """Gives the node of a worker up that refuses its work; tells whether others go on without it."""
+        member = self.members[index]
+        if not self._is_another_at_work(member.node):
+            return False
+        self._call(self._nodes.give_up, member.node, reason)
+        return True
+
+    def _is_another_at_work(self, node: Node) -> bool:
+        there = {other.address for other in self._nodes.in_order()} - {node.address}
+        return any(self._records[address].num_deliveries for address in there)
+
+    def _judged(self, member: Member, end: End) -> End:
+        """Returns the end as it counts: where one worker after another ends on a node only, it is the node's."""
+        if not end.is_of_runs:
+            return end
+        record = member.connection.record
+        record.num_ends += 1
+        if record.num_ends < _MOST_ENDS or not self._is_another_at_work(member.node):
+            return end
+        self._call(self._nodes.give_up, member.node, f"{record.num_ends} workers ended there, one after another")
+        return end._replace(is_of_runs=False)
 
     def _devices_of(self, node: Node) -> list[int]:
         """Returns the devices of a node that no node of its host before it has."""
@@ -182,7 +255,10 @@ class ClusterCrew:
     def _start(self, node: Node, device: int) -> None:
         self._num_tickets += 1
         ticket, inbox = self._num_tickets, Inbox()
-        self.members[ticket] = Member(Line(inbox, lambda message: self._send(node, ticket, message)), node, device)
+        record = self._records[node.address]
+        self.members[ticket] = Member(
+            Line(inbox, record, lambda message: self._send(node, ticket, message)), node, device
+        )
         hosts = [other for other in self._nodes.in_order() if other.description.host == node.description.host]
         num_sharing = max(1, sum(len(self._devices_of(other)) for other in hosts))
         self._call(self._nodes.want, node, inbox, Wanted(ticket, device, num_sharing))
@@ -196,21 +272,21 @@ class ClusterCrew:
         self._call(self._nodes.write, node, ticket, cargo, letter)
 
     def _ship(self, node: Node, data: dict[str, Any]) -> tuple[dict[str, Any], list[Cargo]]:
-        """Returns the data as files of a node, and the arrays that it lacks of them."""
+        """Returns the data as files of a node, and the arrays in them."""
         shipped, cargo = dict(data), []
         for name, array in data.items():
             opened: np.ndarray = array.open() if isinstance(array, Spooled) else array
             if not isinstance(array, Spooled) and opened.nbytes < _CARGO_BYTES:
                 continue
-            digest = self._digests.setdefault(id(array), "") or _digest(opened)
-            self._digests[id(array)] = digest
-            shipped[name] = Spooled(f"{node.description.folder}/{digest}.npy")
-            if digest not in node.brought:
-                node.brought.add(digest)
-                cargo.append(Cargo(digest, opened))
+            if id(array) not in self._digests:
+                self._digests[id(array)] = _digest(opened)
+            file = f"plateau-{self._digests[id(array)]}.npy"
+            shipped[name] = Spooled(f"{node.description.folder}/{file}")
+            cargo.append(Cargo(file, opened))
         return shipped, cargo
 
 
 def _digest(array: np.ndarray) -> str:
-    about = f"{array.dtype} {array.shape}".encode()
-    return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

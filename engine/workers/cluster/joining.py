@@ -3,15 +3,19 @@
 import contextlib
 import logging
 import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import InputError, one_line
 from ...user_code import cache_root
-from ..processes import without_signals
 from ..serving import ServeSettings
 from .crew import FIRST_NODE, ClusterCrew
 from .names import NOT_INSTALLED, QUEUES, SCHEMES, check_cluster
@@ -19,38 +23,55 @@ from .scheduler_line import SchedulerLine
 
 # Seconds between two looks at whether jobs have ended.
 _ASK_EVERY = 10.0
+_NODE = ("--nthreads=1", "--memory-limit=0", "--host=127.0.0.1", "--no-dashboard")
+
+
+class Joining(NamedTuple):
+    """Which cluster to join, and for what.
+
+    Attributes:
+        name, options, security: as of `RunOptions`; without `security` connections are as Dask's configuration says.
+        key: of the work directory.
+        kind: platform and kind of the devices that the study has had.
+        notify: told what a person should know.
+    """
+
+    name: str
+    options: str | None
+    security: Any
+    key: str
+    kind: tuple[str, str] | None
+    notify: Callable[[str], None]
 
 
 @contextlib.contextmanager
-def joined(
-    name: str, options: str | None, settings: ServeSettings, notify: Callable[[str], None], security: Any = None
-) -> Iterator[ClusterCrew]:
+def joined(asked: Joining, settings: ServeSettings) -> Iterator[ClusterCrew]:
     """Joins a cluster, or starts one until the end of the block, and yields its workers.
 
-    Without `security` connections are as Dask's configuration says. Raises InputError where it cannot be reached or
-    started, or no node of it can be used.
+    Raises InputError where it cannot be reached or started, or no node of it can be used.
     """
+    name, options, security, key, kind, notify = asked
     check_cluster(name, options)
     # A queue may let jobs wait for days.
     patience = math.inf if name in QUEUES else FIRST_NODE
-    with (
-        _address(name, options) as address,
-        ClusterCrew(SchedulerLine(address, security), settings, notify, patience) as crew,
-    ):
+    with _scheduler(name, options, security) as line, ClusterCrew(line, key, settings, kind, notify, patience) as crew:
         yield crew
 
 
 @contextlib.contextmanager
-def _address(name: str, options: str | None) -> Iterator[str]:
+def _scheduler(name: str, options: str | None, security: Any) -> Iterator[SchedulerLine]:
     if name.startswith(SCHEMES):
-        yield name
+        yield SchedulerLine(name, security)
         return
-    is_here, is_over = name.startswith("local"), threading.Event()
-    cluster, jobs = (_start_here(int(name.partition(":")[2])), 0) if is_here else _start_queue(name, Path(str(options)))
-    if jobs:
-        threading.Thread(target=_keep_asking, args=(cluster, jobs, is_over), daemon=True).start()
+    if name.startswith("local"):
+        with _started_here(int(name.partition(":")[2])) as address:
+            yield SchedulerLine(address)
+        return
+    is_over = threading.Event()
+    cluster, jobs = _start_queue(name, Path(str(options)))
+    threading.Thread(target=_keep_asking, args=(cluster, jobs, is_over), daemon=True).start()
     try:
-        yield cluster.scheduler_address
+        yield SchedulerLine(cluster.scheduler_address, getattr(cluster, "security", None))
     finally:
         is_over.set()
         with contextlib.suppress(TimeoutError, OSError):
@@ -64,22 +85,40 @@ def _keep_asking(cluster: Any, jobs: int, is_over: threading.Event) -> None:
             cluster.scale(jobs=jobs)
 
 
-def _start_here(number: int) -> Any:
-    """Starts a scheduler and some nodes on this machine, which nothing outside it can reach."""
+@contextlib.contextmanager
+def _started_here(number: int) -> Iterator[str]:
+    """Starts a scheduler and some nodes on this machine, which nothing outside it can reach; yields its address.
+
+    Nodes are programs of their own, in sessions of their own: none imports the program that calls this, and Ctrl-C
+    reaches none.
+    """
     try:
         from distributed import LocalCluster
     except ImportError:
         raise InputError(NOT_INSTALLED) from None
-    # Ctrl-C reaches all processes of a terminal, and what it means is decided here.
-    with without_signals():
-        return LocalCluster(
-            n_workers=number,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-        )
+    nodes: list[subprocess.Popen[bytes]] = []
+    try:
+        cluster = LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL)
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise InputError(f"no cluster can be started here: {one_line(str(error))}") from error
+    address = str(cluster.scheduler_address)
+    with tempfile.TemporaryDirectory(prefix="plateau-", ignore_cleanup_errors=True) as folder:
+        words = [sys.executable, "-m", "dask", "worker", address, *_NODE, f"--local-directory={folder}"]
+        # Where the engine and what was installed are found from here.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))}
+        out = subprocess.DEVNULL
+        try:
+            for _ in range(number):
+                node = subprocess.Popen(words, env=environment, stdout=out, stderr=out, start_new_session=True)
+                nodes.append(node)
+            yield address
+        finally:
+            for node in nodes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(node.pid, signal.SIGKILL)
+                node.wait()
+            with contextlib.suppress(TimeoutError, OSError):
+                cluster.close()
 
 
 def _start_queue(name: str, options: Path) -> tuple[Any, int]:

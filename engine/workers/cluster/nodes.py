@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import io
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -13,20 +12,22 @@ import numpy as np
 
 from ...errors import InputError, one_line
 from ...lanes.versions import NUMERICAL, versions
-from ...store.provenance import code_digest
+from ...store.provenance import code_digest, describe_differences
 from ..devices import Devices
 from ..processes import End
 from ..serving import ServeSettings
 from . import station
 from .scheduler_line import SchedulerLine, UnreachableError
-from .station import Description, Wanted
+from .station import Assembly, Description, Piece, Wanted, in_pieces
 
 # A node that is silent for so many seconds is taken to have left.
 SILENCE = 30.0
+# So many seconds more a first node has where some are there that have not yet answered.
+_PREPARING = 90.0
 _LOOK_EVERY = 1.0
 _LISTEN = 5.0
 _RETRY = 0.25
-_PIECE = 2**26
+_TELL_BYTES = 2**22
 _GONE = End("was lost with its node", is_of_runs=False)
 
 
@@ -39,7 +40,7 @@ class Inbox:
 
 
 class Cargo(NamedTuple):
-    """An array that a node must have before it hears what follows, under a name of its own."""
+    """An array that a node must have before it hears what is about it, and the file in which it has it."""
 
     name: str
     array: np.ndarray
@@ -52,26 +53,35 @@ class Node:
         self.address, self.description = address, description
         self.wanted: dict[int, Wanted] = {}
         self.inboxes: dict[int, Inbox] = {}
-        self.cargo: list[Cargo] = []
-        # Names of what it has, or is to be brought.
+        self.arriving = Assembly()
+        self.pieces: list[Piece] = []
+        # Letters that wait for arrays, and the names of those that are there.
+        self.held: asyncio.Queue[tuple[int, list[Cargo], bytes]] = asyncio.Queue()
         self.brought: set[str] = set()
-        self.letters: list[tuple[int, int, bytes]] = []
-        self.num_sent = self.num_had = 0
+        self.num_sent = self.num_had = self.num_orders = 0
         self.has_news = asyncio.Event()
         self.is_gone = False
-        self.last_heard = time.monotonic()
+        # When it was last told something, and last heard.
+        self.contact = dict.fromkeys((station.TELL, station.LISTEN, station.STORE), time.monotonic())
         self.tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def seconds_unheard(self) -> float:
+        """Since it last said what its processes say."""
+        return time.monotonic() - self.contact[station.LISTEN]
 
 
 class Nodes:
-    """The nodes of a cluster, as they come and go. All methods but `in_order` and `devices` are for the loop.
+    """The nodes of a cluster, as they come and go. All methods but `in_order` and the properties are for the loop.
 
-    Of the first node that can be used the kind of device is taken, and nodes with another are not used, since bits
-    depend on it; nor are those with other versions of what computes.
+    Of the first node that can be used the kind of device is taken, if none is given, and nodes with another are not
+    used, since bits depend on it; nor are those with other versions or settings of what computes.
 
     Args:
         line: to the scheduler of the cluster.
+        key: of this launch and of those before it that it takes the place of.
         settings: of the workers.
+        kind: platform and kind of the devices that the study has had.
         say: called with what a person should know.
         wake: called when something has changed, or was said.
         patience: seconds in which a first node must be there.
@@ -80,16 +90,19 @@ class Nodes:
     def __init__(
         self,
         line: SchedulerLine,
+        key: str,
         settings: ServeSettings,
+        kind: tuple[str, str] | None,
         say: Callable[[str], None],
         wake: Callable[[], None],
         patience: float,
     ) -> None:
-        self._patience = patience
-        self._line, self._settings, self._say, self._wake = line, settings, say, wake
-        self.devices = Devices("", 0)
-        self._key = uuid.uuid4().hex
+        self._line, self._key, self._settings, self._patience = line, key, settings, patience
+        self._say, self._wake, self._kind = say, wake, kind
+        # Of the first node, as a launch by itself.
+        self.launch: dict[str, Any] | None = None
         self._nodes: dict[str, Node] = {}
+        self._preparing: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -97,28 +110,33 @@ class Nodes:
         """Returns the nodes that there are, in the order in which they came."""
         return list(self._nodes.values())
 
+    @property
+    def devices(self) -> Devices:
+        """All devices of the nodes."""
+        platform, kind = self._kind or ("", "")
+        return Devices(platform, sum(node.description.devices.num_devices for node in self.in_order()), kind)
+
     async def join(self) -> None:
         """Waits for a first node; raises InputError where none comes that can be used."""
         await self._line.open()
-        deadline = time.monotonic() + self._patience
+        began = time.monotonic()
         while True:
             with contextlib.suppress(UnreachableError):
                 await self._look()
             if self._nodes:
                 break
-            if time.monotonic() > deadline:
-                reasons = "; ".join(self._refused.values()) or "no worker of Dask has joined it"
+            if time.monotonic() - began > self._patience + _PREPARING * bool(self._preparing):
+                silent = [f"{address}: it does not answer" for address in self._preparing]
+                reasons = "; ".join([*self._refused.values(), *silent]) or "no worker of Dask has joined it"
                 raise InputError(f"the cluster at {self._line.address} has no node that can be used: {reasons}")
             await asyncio.sleep(_RETRY)
         self._looking = asyncio.get_running_loop().create_task(self._keep_looking())
 
     async def leave(self) -> None:
         """Ends all workers, and the connection."""
-        if self._looking is not None:
-            self._looking.cancel()
-        for node in self._nodes.values():
-            for task in node.tasks:
-                task.cancel()
+        tasks = [task for node in self._nodes.values() for task in node.tasks]
+        for task in (*tasks, *self._preparing.values(), *([self._looking] if self._looking else [])):
+            task.cancel()
         with contextlib.suppress(UnreachableError):
             await self._line.call_on(list(self._nodes), station.leave, self._key)
         await self._line.close()
@@ -136,15 +154,25 @@ class Nodes:
         """Has a node end a process, if it has not ended yet."""
         node.wanted.pop(ticket, None)
         node.inboxes.pop(ticket, None)
-        node.letters = [one for one in node.letters if one[1] != ticket]
+        node.pieces = [one for one in node.pieces if one.ticket != ticket]
         node.has_news.set()
 
     def write(self, node: Node, ticket: int, cargo: list[Cargo], letter: bytes) -> None:
         """Sends a process a letter, after the arrays that it is about."""
-        node.num_sent += 1
-        node.cargo += cargo
-        node.letters.append((node.num_sent, ticket, letter))
+        if cargo:
+            node.held.put_nowait((ticket, cargo, letter))
+            return
+        for content, is_last in in_pieces(letter):
+            node.num_sent += 1
+            node.pieces.append(Piece(node.num_sent, ticket, content, is_last))
         node.has_news.set()
+
+    def give_up(self, node: Node, reason: str) -> None:
+        """Uses a node no more, and says why."""
+        if self._nodes.get(node.address) is node:
+            self._lose(node.address)
+            self._refused[node.address] = f"{node.address}: {reason}"
+            self._say(f"a node is given up: {self._refused[node.address]}")
 
     def _end(self, node: Node, ticket: int, end: End) -> None:
         inbox = node.inboxes.pop(ticket, None)
@@ -153,6 +181,7 @@ class Nodes:
             self._wake()
 
     async def _keep_looking(self) -> None:
+        last = ""
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
@@ -160,40 +189,63 @@ class Nodes:
             except UnreachableError:
                 continue
             except Exception as error:
-                self._say(f"the nodes of the cluster cannot be listed: {type(error).__name__}: {one_line(str(error))}")
+                words = f"the nodes of the cluster cannot be listed: {type(error).__name__}: {one_line(str(error))}"
+                if words != last:
+                    self._say(words)
+                last = words
 
     async def _look(self) -> None:
         """Finds which nodes have come, and which have gone."""
         there = await self._line.nodes()
         for address in set(self._nodes) - there:
             self._lose(address)
+        for address in set(self._preparing) - there:
+            self._preparing.pop(address).cancel()
         self._refused = {address: why for address, why in self._refused.items() if address in there}
-        new = there - set(self._nodes) - set(self._refused)
-        found = await self._line.call_on(list(new), station.prepare, self._key, self._settings) if new else {}
-        for address, description in found.items():
+        for address in sorted(there - set(self._nodes) - set(self._refused) - set(self._preparing)):
+            # Each by itself: one that does not answer keeps no other out.
+            self._preparing[address] = asyncio.get_running_loop().create_task(self._prepare(address))
+
+    async def _prepare(self, address: str) -> None:
+        """Opens a station on a node that has come; one that does not answer is asked again at the next look."""
+        try:
+            asked = (self._key, time.time_ns(), self._settings)
+            found = await self._line.call_on([address], station.prepare, *asked)
+        except UnreachableError:
+            found = {}
+        except Exception as error:
+            found = {address: f"{type(error).__name__}: {one_line(str(error))}"}
+        self._preparing.pop(address, None)
+        for description in found.values():
             why = description if isinstance(description, str) else self._find_reason_against(description)
             if why is not None:
                 self._refused[address] = f"{address}: {why}"
                 self._say(f"a node is not used: {self._refused[address]}")
                 continue
             devices = description.devices
-            self.devices = devices._replace(num_devices=self.devices.num_devices + devices.num_devices)
+            self._kind = self._kind or (devices.platform, devices.kind)
+            self.launch = self.launch or description.launch
             node = self._nodes[address] = Node(address, description)
             loop = asyncio.get_running_loop()
-            node.tasks = [loop.create_task(self._keep(node, body)) for body in (self._tell, self._listen)]
+            bodies = (self._tell, self._listen, self._carry)
+            node.tasks = [loop.create_task(self._keep(node, body)) for body in bodies]
             self._wake()
 
     def _find_reason_against(self, description: Description) -> str | None:
         """Says why a node cannot be used, or returns `None`."""
-        here, there = versions(), description.versions
+        here, there = versions(), description.launch["versions"]
         for name in ("python", *NUMERICAL):
             if here.get(name) != there.get(name):
                 return f"it has {name} {there.get(name, '(none)')}, and this machine {here.get(name, '(none)')}"
-        if description.code != code_digest():
+        if description.launch["code"].get("digest") != code_digest():
             return "its engine is not the one of this machine: install the same version"
-        ours, theirs = self.devices, description.devices
-        if ours.platform and (theirs.platform, theirs.kind) != (ours.platform, ours.kind):
-            return f"its devices are {theirs.kind or theirs.platform}, and those of this launch are {ours.kind}"
+        devices = description.devices
+        if self._kind is not None and (devices.platform, devices.kind) != self._kind:
+            return f"its devices are {devices.kind or devices.platform}, and those of this study are {self._kind[1]}"
+        if self.launch is not None:
+            differences = describe_differences(self.launch, description.launch)
+            if differences:
+                return f"bits would differ from those of the first node: {differences}"
         return None
 
     def _lose(self, address: str) -> None:
@@ -203,46 +255,58 @@ class Nodes:
             task.cancel()
         for ticket in list(node.inboxes):
             self._end(node, ticket, _GONE)
-        num_left = self.devices.num_devices - node.description.devices.num_devices
-        self.devices = self.devices._replace(num_devices=num_left)
 
     async def _keep(self, node: Node, body: Callable[[Node], Coroutine[Any, Any, None]]) -> None:
         """Talks to a node; loses it where that fails for another reason than its silence."""
         try:
             await body(node)
         except Exception as error:
-            self._say(f"a node is given up: {node.address}: {type(error).__name__}: {one_line(str(error))}")
-            if self._nodes.get(node.address) is node:
-                self._lose(node.address)
-                self._refused[node.address] = f"{node.address}: {one_line(str(error))}"
+            self.give_up(node, f"{type(error).__name__}: {one_line(str(error))}")
 
     async def _tell(self, node: Node) -> None:
         """Tells a node what it has to hear, again and again until it has."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(node.has_news.wait(), _LISTEN)
+            if not node.pieces:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(node.has_news.wait(), _LISTEN)
             node.has_news.clear()
-            # The letters of now, since more cargo may come while this one is on its way.
-            letters = list(node.letters)
-            while node.cargo:
-                if not await self._bring(node, node.cargo[0]):
-                    return
-                node.cargo.pop(0)
+            some, size = list[list[Any]](), 0
+            for piece in node.pieces:
+                size += len(piece.content) if isinstance(piece.content, bytes) else 0
+                if some and size > _TELL_BYTES:
+                    break
+                some.append(list(piece))
+            node.num_orders += 1
             wanted = [list(one) for one in node.wanted.values()]
-            num_heard = await self._ask(node, station.TELL, wanted=wanted, letters=letters)
+            num_heard = await self._ask(node, station.TELL, order=node.num_orders, wanted=wanted, pieces=some)
             if num_heard is None:
                 return
-            node.letters = [one for one in node.letters if one[0] > num_heard]
+            node.pieces = [one for one in node.pieces if one.number > num_heard]
+
+    async def _carry(self, node: Node) -> None:
+        """Brings arrays to a node, and then sends the letters that are about them."""
+        while True:
+            ticket, cargo, letter = await node.held.get()
+            for one in cargo:
+                if one.name not in node.brought:
+                    if not await self._bring(node, one):
+                        return
+                    node.brought.add(one.name)
+            if ticket in node.wanted:
+                self.write(node, ticket, [], letter)
 
     async def _bring(self, node: Node, cargo: Cargo) -> bool:
         """Brings an array to a node, piece by piece; tells whether it is still there."""
-        file = io.BytesIO()
-        np.save(file, cargo.array, allow_pickle=False)
-        content = file.getbuffer()
-        for start in range(0, len(content), _PIECE):
-            piece = bytes(content[start : start + _PIECE])
-            if await self._ask(node, station.STORE, name=cargo.name, start=start, content=piece) is None:
-                return False
+        header = io.BytesIO()
+        array = np.ascontiguousarray(cargo.array)
+        np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+        start = 0
+        for part in (memoryview(header.getvalue()), array.reshape(-1).view(np.uint8).data):
+            for at in range(0, len(part), station.PIECE):
+                content = bytes(part[at : at + station.PIECE])
+                if await self._ask(node, station.STORE, name=cargo.name, start=start, content=content) is None:
+                    return False
+                start += len(content)
         return True
 
     async def _listen(self, node: Node) -> None:
@@ -251,31 +315,33 @@ class Nodes:
             said = await self._ask(node, station.LISTEN, num_had=node.num_had, seconds=_LISTEN)
             if said is None:
                 return
-            for number, ticket, what in said:
+            for number, ticket, what, is_last in said:
                 if number <= node.num_had:
                     continue
                 node.num_had = number
                 if not isinstance(what, bytes):
                     self._end(node, ticket, End(f"died with exit code {what}"))
-                elif ticket in node.inboxes:
-                    node.inboxes[ticket].letters.append(what)
+                    continue
+                letter = node.arriving.add(ticket, what, is_last)
+                if letter is not None and ticket in node.inboxes:
+                    node.inboxes[ticket].letters.append(letter)
             if said:
                 self._wake()
 
     async def _ask(self, node: Node, op: str, **about: Any) -> Any:
         """Asks a node until it answers; loses it and returns `None` where it does not, or has another station."""
+        began = time.monotonic()
         while True:
             try:
-                answer = await self._line.ask(
-                    node.address, op, key=self._key, name_of_station=node.description.station, **about
-                )
+                about |= {"key": self._key, "name_of_station": node.description.station}
+                answer = await self._line.ask(node.address, op, **about)
             except UnreachableError:
                 answer = None
-                if time.monotonic() - node.last_heard < SILENCE:
+                if time.monotonic() - max(began, node.contact[op]) < SILENCE:
                     await asyncio.sleep(_RETRY)
                     continue
             if answer is not None:
-                node.last_heard = time.monotonic()
+                node.contact[op] = time.monotonic()
             elif self._nodes.get(node.address) is node:
                 self._lose(node.address)
             return answer

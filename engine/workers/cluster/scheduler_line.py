@@ -35,11 +35,11 @@ class SchedulerLine:
             from distributed.security import Security
         except ImportError:
             raise InputError(NOT_INSTALLED) from None
-        security = self._security or Security()
         try:
+            security = self._security or Security()
             self._rpc = rpc(self.address, connection_args=security.get_connection_args("client"), timeout=_CONNECT)
             await self.nodes()
-        except (UnreachableError, ValueError, TypeError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
             why = one_line(str(error)) or "no answer"
             raise InputError(f"cluster={self.address}: no scheduler of Dask answers there: {why}") from None
 
@@ -66,8 +66,8 @@ class SchedulerLine:
         answers = await self._call(
             _CONNECT + _ANSWER, "broadcast", msg=message, workers=list(addresses), on_error="return_pickle"
         )
-        # Pickled, an answer is the error of a connection.
-        return {address: _read(answer) for address, answer in answers.items() if not isinstance(answer, bytes)}
+        found = {address: _read(answer) for address, answer in answers.items()}
+        return {address: answer for address, answer in found.items() if not isinstance(answer, OSError)}
 
     async def _call(self, limit: float, name: str, **about: Any) -> Any:
         try:
@@ -77,11 +77,20 @@ class SchedulerLine:
 
 
 def _read(answer: Any) -> Any:
+    """Returns what a node has answered, an error of the connection as such, or a sentence on another error."""
     from distributed.core import clean_exception
+    from distributed.protocol.pickle import loads
 
+    if isinstance(answer, bytes):
+        error = loads(answer)
+        return error if isinstance(error, OSError) else _describe(error)
     if answer["status"] == "OK":
         return answer["result"]
-    error = clean_exception(**answer)[1]
-    if isinstance(error, ModuleNotFoundError):
-        return f"it lacks a package: {error}"
-    return f"{type(error).__name__}: {one_line(str(error))}"
+    return _describe(clean_exception(**answer)[1])
+
+
+def _describe(error: BaseException | None) -> str:
+    words = one_line(str(error))
+    if isinstance(error, ModuleNotFoundError) or "No module named" in words:
+        return f"it lacks a package: {words}"
+    return f"{type(error).__name__}: {words}"
