@@ -78,6 +78,8 @@ def _single(workdir: Path, data_dir: str, *words: str) -> list[str]:
             ["--experiment=single", "--sweep=learning_rate=log:0:1:3"],
             "expected log:FIRST:LAST:NUMBER with bounds above 0",
         ),
+        (["--experiment=single", "--sweep=model_arg.scale=log:1:10"], "expected log:FIRST:LAST:NUMBER"),
+        (["--experiment=single", "--sweep=dropout=linear:0.50001:0.50002:4"], "the same to four digits"),
         (["--experiment=single", "--sweep=dropout=linear:0:0.5:1"], "2 to 1000 values, as in linear:0:0.8:5"),
         (["--experiment=single", "--sweep=init=log:1:2:3"], "log spreads numbers, and this field has none"),
         (["--experiment=single", "--momentum=0.9"], "no effect with optimizer=adam"),

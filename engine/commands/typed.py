@@ -128,13 +128,13 @@ def parse_sweeps(texts: Sequence[str]) -> dict[str, list[Any]]:
 def _spread(text: str, listed: str, kind: type) -> list[str]:
     """Returns the values of a sweep as text, those of a range evenly spread, to four digits and each once."""
     scale, *bounds = listed.split(":")
-    if scale not in _RANGES or len(bounds) != 3:
+    if scale not in _RANGES or not bounds:
         return listed.split(",")
     if kind not in (int, float):
         raise InputError(f"--sweep={text}: {scale} spreads numbers, and this field has none: give values with commas")
     try:
-        first, last, number = float(bounds[0]), float(bounds[1]), int(bounds[2])
-    except ValueError:
+        first, last, number = float(bounds[0]), float(bounds[1]), int(":".join(bounds[2:]))
+    except (ValueError, IndexError):
         first, last, number = math.nan, math.nan, 0
     if not (2 <= number <= _MOST_VALUES and math.isfinite(first - last) and (scale != "log" or min(first, last) > 0)):
         above = " above 0" if scale == "log" else ""
@@ -147,4 +147,11 @@ def _spread(text: str, listed: str, kind: type) -> list[str]:
         values = [first ** (1 - share) * last**share for share in shares]
     else:
         values = [first + (last - first) * share for share in shares]
-    return list(dict.fromkeys(str(round(value)) if kind is int else f"{value:.4g}" for value in values))
+    if kind is int:
+        return list(dict.fromkeys(str(round(value)) for value in values))
+    # Of the rounding of sums nothing remains beside zero, and bounds are as typed.
+    texts = [f"{0.0 if abs(value) < 1e-9 * abs(last - first) else value:.4g}" for value in values]
+    texts[0], texts[-1] = bounds[0], bounds[1]
+    if len(set(texts)) < number:
+        raise InputError(f"--sweep={text}: values so close are the same to four digits: give them with commas")
+    return texts

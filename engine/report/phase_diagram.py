@@ -29,9 +29,9 @@ _COLOUR, _CONTOUR, _UNREACHED = "#0072B2", "#D55E00", "#9AA3AE"
 _MOST_TICKS = 4
 _CURVE_CAPTION = "Share of the runs that {left}, and the median {time}, over {x}, with 95 % intervals."
 _MAP_CAPTION = (
-    "Above: share of the runs that {left}, over {x} and {y}. The line is where half of them do, between places; a dot "
-    "marks a place whose 95 % interval holds one half. Below: the median {time}, in {unit}; grey where half of the "
-    "runs did not get there."
+    "Above: share of the runs that {left}, over {x} and {y}; a dot marks a place whose 95 % interval holds one half, "
+    "and a line, if there is one, where half of them do, between places. Below: the median {time}, in {unit}. Grey: a "
+    "place without runs, and below also one where half of the runs did not get there."
 )
 _CROSSING_CAPTION = (
     "Between places by interpolation; in brackets the nearest places on both sides whose intervals do not hold one "
@@ -70,7 +70,10 @@ class Axis(NamedTuple):
     def ticks(self) -> dict[str, Any]:
         """Some of its values, as labels of its axis."""
         shown = np.unique(np.linspace(0, len(self.values) - 1, _MOST_TICKS).round().astype(int)).tolist()
-        return {"ticks": self.scaled[shown], "labels": [f"{self.values[i]:.2g}" for i in shown]}
+        return {
+            "ticks": self.scaled[shown],
+            "labels": [f"{self.values[i]:.3g}" if self.values[i] < 1000 else f"{self.values[i]:g}" for i in shown],
+        }
 
 
 class Crossing(NamedTuple):
@@ -90,7 +93,7 @@ def make_section(table: RunTable, summary: Summary) -> Section | None:
     is_hit = all(runs.waits_for == Event.HIT for runs in summary.runs.values())
     words = {"left": "had the event" if is_hit else "left chance level", "time": "wait" if is_hit else "onset"}
     words |= {"unit": summary.unit, **{key: axis.name for key, axis in zip("xy", axes, strict=False)}}
-    lines, rows, crossings = [_count(places)], [], []
+    lines, rows, crossings = [_count(places, words["left"])], [], []
     for y in axes[1].values if len(axes) == 2 else (None,):
         along = [places.get((x,) if y is None else (x, y)) for x in axes[0].values]
         found = find_crossings(axes[0], [None if place is None else place.fraction for place in along])
@@ -121,7 +124,7 @@ def find_places(summary: Summary) -> tuple[list[Axis], dict[tuple[float, ...], A
     names = sorted({key for own in fields.values() for key in own})
     varied = [key for key in names if len({repr(own.get(key)) for own in fields.values()}) > 1]
     values: dict[str, list[Any]] = {key: [own.get(key) for own in fields.values()] for key in varied}
-    is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for own in values.values() for v in own)
+    is_numeric = all(_is_number(value) for own in values.values() for value in own)
     if not varied or len(varied) > 2 or not is_numeric:
         return [], {}
     axes = [Axis(key, tuple(sorted({float(v) for v in values[key]}))) for key in varied]
@@ -133,6 +136,10 @@ def find_places(summary: Summary) -> tuple[list[Axis], dict[tuple[float, ...], A
     if not is_enough or len(places) < len(summary.arms) or 2 * len(places) < math.prod(sizes):
         return [], {}
     return axes, places
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,16 +163,24 @@ def find_crossings(axis: Axis, shares: Sequence[Estimate | None]) -> list[Crossi
     """
     scaled = axis.scaled
     known = [(i, one) for i, one in enumerate(shares) if one is not None]
+    # Where exactly half of them leave, the places around it tell whether the share passes.
+    sides = [(i, one) for i, one in known if one.value != _HALF]
     found = []
-    for k, ((i, before), (j, after)) in enumerate(itertools.pairwise(known)):
+    for (i, before), (j, after) in itertools.pairwise(sides):
         if (before.value > _HALF) == (after.value > _HALF):
             continue
         share = (_HALF - before.value) / (after.value - before.value)
         value = axis.unscaled(scaled[i] + share * (scaled[j] - scaled[i]))
-        lower = next((axis.values[n] for n, one in reversed(known[: k + 1]) if not _is_open(one)), -math.inf)
-        upper = next((axis.values[n] for n, one in known[k + 1 :] if not _is_open(one)), math.inf)
+        left, right = [one for one in known if one[0] <= i], [one for one in known if one[0] >= j]
+        lower = next((axis.values[n] for n, one in reversed(left) if _is_as(one, before)), -math.inf)
+        upper = next((axis.values[n] for n, one in right if _is_as(one, after)), math.inf)
         found.append(Crossing(value, lower, upper))
     return found
+
+
+def _is_as(share: Estimate, other: Estimate) -> bool:
+    """Tells whether a share is on the side of one half on which another is, beyond chance."""
+    return not _is_open(share) and (share.value > _HALF) == (other.value > _HALF)
 
 
 def _is_open(share: Estimate) -> bool:
@@ -173,12 +188,12 @@ def _is_open(share: Estimate) -> bool:
     return share.lower <= _HALF <= share.upper
 
 
-def _count(places: Mapping[tuple[float, ...], ArmSummary]) -> str:
+def _count(places: Mapping[tuple[float, ...], ArmSummary], left: str) -> str:
     shares = [place.fraction for place in places.values()]
     num_open = sum(map(_is_open, shares))
     num_above = sum(one.lower > _HALF for one in shares)
     return (
-        f"Of {len(shares)} places, more than half of the runs leave in {num_above}, and fewer in "
+        f"Of {len(shares)} places, more than half of the runs {left} in {num_above}, and fewer in "
         f"{len(shares) - num_open - num_above}, both beyond chance; {num_open} are undecided."
     )
 
@@ -212,7 +227,7 @@ def _draw_curve(axis: Axis, places: Mapping[tuple[float, ...], ArmSummary], unit
             axes.plot([x, x], [estimate.lower, top], color=_COLOUR, linewidth=1.6)
             axes.plot(x, estimate.value, "o", color=_COLOUR, markersize=4)
     upper.axhline(_HALF, color=INK, linestyle="--", linewidth=0.8)
-    upper.set(ylim=(-0.02, 1.02), ylabel="share that left")
+    upper.set(ylim=(-0.02, 1.02), ylabel="share of the runs")
     lower.set(xlabel=axis.name, ylabel=f"median, {unit}")
     lower.set_ylim(bottom=0)
     lower.set_xticks(**axis.ticks)
@@ -230,11 +245,13 @@ def _draw_map(axes: list[Axis], places: Mapping[tuple[float, ...], ArmSummary], 
             medians[cell] = arm.median_onset.value
     figure = new_figure(5.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _fill(figure, upper, axes, shares, "share that left", vmin=0.0, vmax=1.0)
+    _fill(figure, upper, axes, shares, "share of the runs", vmin=0.0, vmax=1.0)
     rows, columns = np.nonzero(is_open)
     upper.plot(across.scaled[columns], along.scaled[rows], "o", color="white", markersize=2.5)
-    if np.all(np.isfinite(shares)) and shares.min() < _HALF < shares.max():
-        upper.contour(across.scaled, along.scaled, shares, levels=[_HALF], colors=[_CONTOUR], linewidths=1.6)
+    if np.nanmin(shares) < _HALF < np.nanmax(shares):
+        upper.contour(
+            across.scaled, along.scaled, np.ma.masked_invalid(shares), levels=[_HALF], colors=[_CONTOUR], linewidths=1.6
+        )
     seen = medians[np.isfinite(medians)]
     is_wide = len(seen) > 0 and seen.min() > 0 and seen.max() > _LOGARITHMIC * seen.min()
     _fill(figure, lower, axes, medians, f"median, {unit}", norm=LogNorm() if is_wide else None)

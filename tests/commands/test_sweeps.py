@@ -16,7 +16,8 @@ from engine.commands.typed import parse_sweeps
         # Whole numbers that fall together are one arm.
         ("batch_size=log:1:8:7", [1, 2, 3, 4, 6, 8]),
         ("model_arg.width=log:8:32:3", ["8", "16", "32"]),
-        ("model_arg.place=log:here", ["log:here"]),
+        ("dropout=linear:0.99991:0.99999:2", [0.99991, 0.99999]),
+        ("optimizer_arg.shift=linear:-0.2:0.15:8", ["-0.2", "-0.15", "-0.1", "-0.05", "0", "0.05", "0.1", "0.15"]),
     ],
 )
 def test_a_sweep_has_the_values_that_are_listed_or_spread(text, values):

@@ -58,7 +58,16 @@ def test_values_that_grow_by_factors_are_spread_by_factors():
 
 
 def test_no_crossing_where_shares_only_touch_one_half():
-    assert find_crossings(Axis("x", (1.0, 2.0, 3.0)), [_share(0), _share(0.5), _share(0)]) == []
+    for edge in (0.0, 1.0):
+        assert find_crossings(Axis("x", (1.0, 2.0, 3.0)), [_share(edge), _share(0.5), _share(edge)]) == []
+
+
+def test_a_bracket_has_its_ends_on_both_sides():
+    """Beyond an undecided place lies another that is decided, but on the other side."""
+    axis = Axis("x", (1.0, 2.0, 3.0, 4.0))
+    up, down = find_crossings(axis, [_share(0.1), _share(0.55), _share(0.45), _share(1.0)])[:2]
+    assert (up.lower, up.upper) == (1.0, 4.0)
+    assert (down.lower, down.upper) == (-math.inf, math.inf)
 
 
 def test_one_number_makes_a_curve(tmp_path):
@@ -66,7 +75,7 @@ def test_one_number_makes_a_curve(tmp_path):
     section = _section(_study(tmp_path, fields, dict(zip(fields, (0, 0, 12, 12), strict=True))))
     assert section.title == "Over learning_rate"
     assert section.lines[0].startswith(
-        "Of 4 places, more than half of the runs leave in 2, and fewer in 2, both beyond"
+        "Of 4 places, more than half of the runs left chance level in 2, and fewer in 2, both beyond"
     )
     assert "at about learning_rate=0.00316, between learning_rate=0.001 and learning_rate=0.01." in section.lines[1]
     assert [row[0] for row in section.tables[0].rows] == ["0.0001", "0.001", "0.01", "0.1"]
@@ -87,7 +96,7 @@ def test_two_numbers_make_a_map(tmp_path):
     assert len(section.document["crossings"]) == 3
     drawn = to_svg(Figures(find(table).drawings)["phase_diagram"], "map")
     assert "init_scale" in drawn
-    assert "share that left" in drawn
+    assert "share of the runs" in drawn
 
 
 @pytest.mark.parametrize(
@@ -97,8 +106,10 @@ def test_two_numbers_make_a_map(tmp_path):
         {f"{i}": {"learning_rate": 0.1 * (i + 1), "init": "he" if i else "normal"} for i in range(5)},
         {f"{i}": {"learning_rate": 0.1 * (i + 1), "dropout": 0.1 * i, "epsilon": 1e-8 * (i + 1)} for i in range(9)},
         {f"{i}": {"learning_rate": 0.1 * (i + 1), "dropout": 0.1 * i} for i in range(9)},
+        {f"{i}": {"model_args": [f"clip={value}"]} for i, value in enumerate((1, 2, 4, "inf"))},
+        {f"{i}": {"shuffle": bool(i % 2), "learning_rate": 0.1 * (i + 1)} for i in range(5)},
     ],
-    ids=["few", "other choices", "three numbers", "a diagonal"],
+    ids=["few", "other choices", "three numbers", "a diagonal", "no end", "yes and no"],
 )
 def test_what_is_no_curve_and_no_map_has_no_section(fields, tmp_path):
     assert _section(_study(tmp_path, fields, dict.fromkeys(fields, 6))) is None
