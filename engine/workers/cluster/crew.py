@@ -19,8 +19,8 @@ from ...lanes.host_batches import Spooled
 from ..devices import Devices
 from ..messages import Assignment, Delivery
 from ..processes import End
-from ..serving import ServeSettings
-from .nodes import Cargo, Inbox, Node, Nodes
+from .node import Cargo, Inbox, Node, Terms
+from .nodes import Nodes
 from .scheduler_line import SchedulerLine
 from .station import Wanted
 
@@ -31,8 +31,6 @@ _LEAVING = 10.0
 _UNHEARD = 15.0
 # Fewer than end a run for good.
 _MOST_ENDS = 2
-# Seconds in which a first node must be there, of a cluster that is.
-FIRST_NODE = 30.0
 T = TypeVar("T")
 
 
@@ -84,29 +82,17 @@ class ClusterCrew:
 
     Args:
         line: to the scheduler of the cluster.
-        key: of the work directory: a launch takes the place of one of the same key.
-        settings: of the workers; `num_sharing` is that of their host.
-        kind: platform and kind of the devices that the study has had; None for those of the first node.
         notify: told what a person should know of the nodes.
-        patience: seconds in which a first node must be there.
     """
 
-    def __init__(
-        self,
-        line: SchedulerLine,
-        key: str,
-        settings: ServeSettings,
-        kind: tuple[str, str] | None,
-        notify: Callable[[str], None],
-        patience: float = FIRST_NODE,
-    ) -> None:
-        self.settings, self._notify = settings, notify
+    def __init__(self, line: SchedulerLine, terms: Terms, notify: Callable[[str], None]) -> None:
+        self.settings, self._notify = terms.settings, notify
         self.members: dict[int, Member] = {}
         self._num_tickets = 0
         self._is_told_of_none = False
         self._said = deque[str]()
         self._has_joined = False
-        self._nodes = Nodes(line, key, settings, kind, self._say, self._wake, patience)
+        self._nodes = Nodes(line, terms, self._say, self._wake)
         self._records: defaultdict[str, Record] = defaultdict(Record)
         self._told_idle: set[str] = set()
         # Of arrays that the study holds on to, by their identity.

@@ -17,10 +17,13 @@ from typing import Any, NamedTuple
 from ...errors import InputError, one_line
 from ...user_code import cache_root
 from ..serving import ServeSettings
-from .crew import FIRST_NODE, ClusterCrew
+from .crew import ClusterCrew
 from .names import NOT_INSTALLED, QUEUES, SCHEMES, check_cluster
+from .node import Terms
 from .scheduler_line import SchedulerLine
 
+# Seconds in which a first node must be there, of a cluster that is.
+_FIRST_NODE = 30.0
 # Seconds between two looks at whether jobs have ended.
 _ASK_EVERY = 10.0
 _NODE = ("--nthreads=1", "--memory-limit=0", "--host=127.0.0.1", "--no-dashboard")
@@ -53,8 +56,8 @@ def joined(asked: Joining, settings: ServeSettings) -> Iterator[ClusterCrew]:
     name, options, security, key, kind, notify = asked
     check_cluster(name, options)
     # A queue may let jobs wait for days.
-    patience = math.inf if name in QUEUES else FIRST_NODE
-    with _scheduler(name, options, security) as line, ClusterCrew(line, key, settings, kind, notify, patience) as crew:
+    terms = Terms(key, settings, kind, math.inf if name in QUEUES else _FIRST_NODE)
+    with _scheduler(name, options, security) as line, ClusterCrew(line, terms, notify) as crew:
         yield crew
 
 

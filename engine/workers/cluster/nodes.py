@@ -1,12 +1,11 @@
-"""The parent's side of a cluster, as it talks to nodes: what they have still to hear, and what they have said."""
+"""The nodes of a cluster, as they come and go, and what is said to them and by them."""
 
 import asyncio
 import contextlib
 import io
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +14,10 @@ from ...lanes.versions import NUMERICAL, versions
 from ...store.provenance import code_digest, describe_differences
 from ..devices import Devices
 from ..processes import End
-from ..serving import ServeSettings
 from . import station
+from .node import Cargo, Inbox, Node, Terms
 from .scheduler_line import SchedulerLine, UnreachableError
-from .station import Assembly, Description, Piece, Wanted, in_pieces
+from .station import Description, Piece, Wanted, in_pieces
 
 # A node that is silent for so many seconds is taken to have left.
 SILENCE = 30.0
@@ -31,46 +30,6 @@ _TELL_BYTES = 2**22
 _GONE = End("was lost with its node", is_of_runs=False)
 
 
-class Inbox:
-    """What a process on a node has said, and its end; filled on the loop, and emptied by the supervisor."""
-
-    def __init__(self) -> None:
-        self.letters = deque[bytes]()
-        self.end: End | None = None
-
-
-class Cargo(NamedTuple):
-    """An array that a node must have before it hears what is about it, and the file in which it has it."""
-
-    name: str
-    array: np.ndarray
-
-
-class Node:
-    """What is known of a node, and what it has still to hear."""
-
-    def __init__(self, address: str, description: Description) -> None:
-        self.address, self.description = address, description
-        self.wanted: dict[int, Wanted] = {}
-        self.inboxes: dict[int, Inbox] = {}
-        self.arriving = Assembly()
-        self.pieces: list[Piece] = []
-        # Letters that wait for arrays, and the names of those that are there.
-        self.held: asyncio.Queue[tuple[int, list[Cargo], bytes]] = asyncio.Queue()
-        self.brought: set[str] = set()
-        self.num_sent = self.num_had = self.num_orders = 0
-        self.has_news = asyncio.Event()
-        self.is_gone = False
-        # When it was last told something, and last heard.
-        self.contact = dict.fromkeys((station.TELL, station.LISTEN, station.STORE), time.monotonic())
-        self.tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def seconds_unheard(self) -> float:
-        """Since it last said what its processes say."""
-        return time.monotonic() - self.contact[station.LISTEN]
-
-
 class Nodes:
     """The nodes of a cluster, as they come and go. All methods but `in_order` and the properties are for the loop.
 
@@ -79,26 +38,13 @@ class Nodes:
 
     Args:
         line: to the scheduler of the cluster.
-        key: of this launch and of those before it that it takes the place of.
-        settings: of the workers.
-        kind: platform and kind of the devices that the study has had.
         say: called with what a person should know.
         wake: called when something has changed, or was said.
-        patience: seconds in which a first node must be there.
     """
 
-    def __init__(
-        self,
-        line: SchedulerLine,
-        key: str,
-        settings: ServeSettings,
-        kind: tuple[str, str] | None,
-        say: Callable[[str], None],
-        wake: Callable[[], None],
-        patience: float,
-    ) -> None:
-        self._line, self._key, self._settings, self._patience = line, key, settings, patience
-        self._say, self._wake, self._kind = say, wake, kind
+    def __init__(self, line: SchedulerLine, terms: Terms, say: Callable[[str], None], wake: Callable[[], None]) -> None:
+        self._line, self._say, self._wake = line, say, wake
+        self._key, self._settings, self._kind, self._patience = terms
         # Of the first node, as a launch by itself.
         self.launch: dict[str, Any] | None = None
         self._nodes: dict[str, Node] = {}
