@@ -75,7 +75,7 @@ def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_signals() -> Iterator[None]:
-    """Blocks signals in processes and threads that are started in the block; here they come a moment later."""
+    """Blocks signals until a new process ignores them, see `_main`; here they come a moment later."""
     # It starts with the first process otherwise, and lets signals through again.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -113,8 +113,6 @@ class End(NamedTuple):
 def spawn(variables: Mapping[str, str], target: Callable[..., None], *args: Any) -> Worker:
     """Starts a process with some more variables; its body gets the other end of the pipe, then `args`."""
     context = multiprocessing.get_context("spawn")
-    # Some launchers of processes forbid theirs to have any.
-    multiprocessing.current_process().daemon = False
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *args), daemon=True)
     with _STARTING, _set_environment(variables), _without_main(), _without_signals():
@@ -151,7 +149,7 @@ class Crew:
 
     def ensure(self) -> None:
         """Starts every worker that is not there."""
-        for index in sorted(set(range(self.num_workers)) - set(self.members)):
+        for index in set(range(self.num_workers)) - set(self.members):
             self.start(index)
 
     def wait(self, fileno: int, seconds: float) -> list[int]:

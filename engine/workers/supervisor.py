@@ -235,6 +235,5 @@ def run_all(
             if crew.num_workers == 0:
                 serve_here(scheduler, watching, crew.settings)
             else:
-                crew.ensure()
                 Supervisor(scheduler, crew, watching).run()
         watching.check()

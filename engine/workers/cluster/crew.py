@@ -8,7 +8,7 @@ import os
 import pickle
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import wait as wait_for
 from typing import Any, NamedTuple, Self, TypeVar
@@ -90,6 +90,8 @@ class ClusterCrew:
         self.members: dict[int, Member] = {}
         self._num_tickets = 0
         self._is_told_of_none = False
+        # Changes of the nodes after which every device had a worker; a worker that goes leaves one free.
+        self._ensured_at = -1
         self._said = deque[str]()
         self._has_joined = False
         self._nodes = Nodes(line, terms, self._say, self._wake)
@@ -156,19 +158,26 @@ class ClusterCrew:
     @property
     def num_workers(self) -> int:
         """Devices that there are now, at least 1."""
-        return max(1, sum(len(self._devices_of(node)) for node in self._nodes.in_order()))
+        return max(1, sum(len(devices) for _, devices in self._shared_devices()))
 
     def ensure(self) -> None:
         """Starts a worker on every device that has none."""
-        for node in self._nodes.in_order():
-            busy = {member.device for member in self.members.values() if member.node is node}
-            devices = self._devices_of(node)
+        num_changes = self._nodes.num_changes
+        if num_changes == self._ensured_at:
+            return
+        self._ensured_at = num_changes
+        busy = {(member.node, member.device) for member in self.members.values()}
+        shared = self._shared_devices()
+        num_sharing = Counter[str]()
+        for node, devices in shared:
+            num_sharing[node.description.host] += len(devices)
+        for node, devices in shared:
             if not devices and node.address not in self._told_idle:
                 self._told_idle.add(node.address)
                 self._notify(f"node {node.address} has no device that others of its host have not")
             for device in devices:
-                if device not in busy:
-                    self._start(node, device)
+                if (node, device) not in busy:
+                    self._start(node, device, num_sharing[node.description.host])
         if not self.members and not self._is_told_of_none:
             self._notify("no node of the cluster is left: waiting for others to join")
         self._is_told_of_none = not self.members
@@ -193,6 +202,7 @@ class ClusterCrew:
     def retire(self, index: int) -> End:
         """Lets a worker go that is done or dead, and says how it has ended."""
         member = self.members.pop(index)
+        self._ensured_at = -1
         self._call(self._nodes.forget, member.node, index)
         end = member.connection.inbox.end
         return self._judged(member, end) if end is not None else End("was ended")
@@ -228,25 +238,22 @@ class ClusterCrew:
         self._call(self._nodes.give_up, member.node, f"{record.num_ends} workers ended there, one after another")
         return end._replace(is_of_runs=False)
 
-    def _devices_of(self, node: Node) -> list[int]:
-        """Returns the devices of a node that no node of its host before it has."""
-        taken = set[str]()
-        for other in self._nodes.in_order():
-            if other is node:
-                break
-            if other.description.host == node.description.host:
-                taken.update(other.description.visible)
-        return [i for i, name in enumerate(node.description.visible) if name not in taken]
+    def _shared_devices(self) -> list[tuple[Node, list[int]]]:
+        """Returns every node with those of its devices that no node of its host before it has."""
+        taken, shared = defaultdict[str, set[str]](set), []
+        for node in self._nodes.in_order():
+            of_host, visible = taken[node.description.host], node.description.visible
+            shared.append((node, [i for i, name in enumerate(visible) if name not in of_host]))
+            of_host.update(visible)
+        return shared
 
-    def _start(self, node: Node, device: int) -> None:
+    def _start(self, node: Node, device: int, num_sharing: int) -> None:
         self._num_tickets += 1
         ticket, inbox = self._num_tickets, Inbox()
         record = self._records[node.address]
         self.members[ticket] = Member(
             Line(inbox, record, lambda message: self._send(node, ticket, message)), node, device
         )
-        hosts = [other for other in self._nodes.in_order() if other.description.host == node.description.host]
-        num_sharing = max(1, sum(len(self._devices_of(other)) for other in hosts))
         self._call(self._nodes.want, node, inbox, Wanted(ticket, device, num_sharing))
 
     def _send(self, node: Node, ticket: int, message: Any) -> None:

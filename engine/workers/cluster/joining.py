@@ -18,7 +18,7 @@ from ...errors import InputError, one_line
 from ...user_code import cache_root
 from ..serving import ServeSettings
 from .crew import ClusterCrew
-from .names import NOT_INSTALLED, QUEUES, SCHEMES, check_cluster
+from .names import NOT_INSTALLED, QUEUES, SCHEMES
 from .node import Terms
 from .scheduler_line import SchedulerLine
 
@@ -54,7 +54,6 @@ def joined(asked: Joining, settings: ServeSettings) -> Iterator[ClusterCrew]:
     Raises InputError where it cannot be reached or started, or no node of it can be used.
     """
     name, options, security, key, kind, notify = asked
-    check_cluster(name, options)
     # A queue may let jobs wait for days.
     terms = Terms(key, settings, kind, math.inf if name in QUEUES else _FIRST_NODE)
     with _scheduler(name, options, security) as line, ClusterCrew(line, terms, notify) as crew:

@@ -48,6 +48,8 @@ class Nodes:
         # Of the first node, as a launch by itself.
         self.launch: dict[str, Any] | None = None
         self._nodes: dict[str, Node] = {}
+        # How often one has come or gone.
+        self.num_changes = 0
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -175,6 +177,7 @@ class Nodes:
             loop = asyncio.get_running_loop()
             bodies = (self._tell, self._listen, self._carry)
             node.tasks = [loop.create_task(self._keep(node, body)) for body in bodies]
+            self.num_changes += 1
             self._wake()
 
     def _find_reason_against(self, description: Description) -> str | None:
@@ -196,6 +199,7 @@ class Nodes:
 
     def _lose(self, address: str) -> None:
         node = self._nodes.pop(address)
+        self.num_changes += 1
         node.is_gone = True
         for task in node.tasks:
             task.cancel()

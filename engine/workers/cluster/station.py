@@ -7,6 +7,7 @@ nothing for a while ends its processes.
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import queue
 import socket
@@ -161,6 +162,8 @@ class Station:
                 (self._folder / name).unlink()
 
     def _start(self, wanted: Wanted) -> None:
+        # Dask forbids its own processes to have any.
+        multiprocessing.current_process().daemon = False
         settings = self._settings._replace(num_sharing=wanted.num_sharing)
         worker = serve_worker(environment(self.devices, wanted.device), settings)
         letters: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
