@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import store
-from ..errors import InputError, counted, one_line
+from ..errors import counted, one_line
 from ..outcomes import FAILED
 from ..store.run_table import RunTable
 from ..user_code import Place, as_path
@@ -59,9 +59,7 @@ def find_status(workdir: Place) -> Status:
         InputError: there is no study.
     """
     path = as_path(workdir)
-    directory = store.find_existing(path)
-    if directory is None:
-        raise InputError(f"no study in {str(workdir)!r}: give the directory of one")
+    directory = store.open_existing(path)
     table, document = RunTable(directory), directory.document
     is_failed = np.array([status == FAILED for status in table.outcomes["status"].to_pylist()], bool)
     arms = []
@@ -122,7 +120,7 @@ def _lines(found: Status) -> Iterator[str]:
     num_over, num_planned = (sum(getattr(arm, name) for arm in found.arms) for name in ("num_over", "num_planned"))
     num_failed = sum(arm.num_failed for arm in found.arms)
     share = f"{100 * num_over // max(num_planned, 1)} %"
-    failed = f", {counted(num_failed, 'of them failed', 'of them failed')}" if num_failed else ""
+    failed = f", {num_failed:,} of them failed" if num_failed else ""
     others = f", and {counted(found.num_others, 'run')} of grids and forks" if found.num_others else ""
     yield f"{one_line(found.name)}: {num_over:,} of {counted(num_planned, 'run')} over ({share}){failed}{others}"
     shown = [arm for arm in found.arms if len(found.arms) <= _FEW_ARMS or arm.num_over < arm.num_planned]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from absl import flags
 
 from ..arms.options import declared_in, owned
@@ -142,11 +143,7 @@ def _spread(text: str, listed: str, kind: type) -> list[str]:
             f"--sweep={text}: expected {scale}:FIRST:LAST:NUMBER with bounds{above} and 2 to {_MOST_VALUES} values, as "
             f"in {_RANGES[scale]}"
         )
-    shares = [i / (number - 1) for i in range(number)]
-    if scale == "log":
-        values = [first ** (1 - share) * last**share for share in shares]
-    else:
-        values = [first + (last - first) * share for share in shares]
+    values = (np.geomspace if scale == "log" else np.linspace)(first, last, number).tolist()
     if kind is int:
         return list(dict.fromkeys(str(round(value)) for value in values))
     # Of the rounding of sums nothing remains beside zero, and bounds are as typed.

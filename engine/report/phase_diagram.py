@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from ..arms.arguments import parse_args
 from ..outcomes.event import Event
 from ..statistics import Estimate
 from ..store.run_table import RunTable
@@ -146,12 +147,9 @@ def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields of an arm with each argument of the user's code by itself."""
     found = dict(fields)
     for key in [key for key in fields if key.endswith("_args")]:
-        for text in found.pop(key) or ():
-            name, _, value = str(text).partition("=")
-            try:
-                found[f"{key.removesuffix('s')}.{name}"] = float(value)
-            except ValueError:
-                found[f"{key.removesuffix('s')}.{name}"] = value
+        argument = key.removesuffix("s")
+        typed = parse_args(found.pop(key) or (), argument)
+        found |= {f"{argument}.{name}": value for name, value in typed.items()}
     return found
 
 

@@ -116,11 +116,11 @@ def test_a_script_needs_no_guard(tmp_path):
 def test_a_node_without_this_package_says_so():
     from distributed.protocol.pickle import dumps
 
-    from engine.workers.cluster.scheduler_line import _read
+    from engine.workers.cluster.scheduler_line import read_answer
 
-    lacking = _read(dumps(ModuleNotFoundError("No module named 'engine'")))
+    lacking = read_answer(dumps(ModuleNotFoundError("No module named 'engine'")))
     assert lacking == "it lacks a package: No module named 'engine'"
-    assert isinstance(_read(dumps(OSError("gone"))), OSError)
+    assert isinstance(read_answer(dumps(OSError("gone"))), OSError)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ class SchedulerLine:
         answers = await self._call(
             _CONNECT + _ANSWER, "broadcast", msg=message, workers=list(addresses), on_error="return_pickle"
         )
-        found = {address: _read(answer) for address, answer in answers.items()}
+        found = {address: read_answer(answer) for address, answer in answers.items()}
         return {address: answer for address, answer in found.items() if not isinstance(answer, OSError)}
 
     async def _call(self, limit: float, name: str, **about: Any) -> Any:
@@ -76,7 +76,7 @@ class SchedulerLine:
             raise UnreachableError(str(error)) from error
 
 
-def _read(answer: Any) -> Any:
+def read_answer(answer: Any) -> Any:
     """Returns what a node has answered, an error of the connection as such, or a sentence on another error."""
     from distributed.core import clean_exception
     from distributed.protocol.pickle import loads
