@@ -26,7 +26,8 @@ from ..studies.study import Study
 from ..studies.until import Until, check_goal
 from ..user_code import Place, as_path
 from ..workers import determinism, devices, processes
-from ..workers.cluster.joining import Joining, joined
+from ..workers.cluster.joining import joined
+from ..workers.cluster.node import Terms
 from ..workers.interruption import Interrupted, SignalWatch
 from ..workers.serving import ServeSettings
 from ..workers.supervisor import Workers
@@ -77,8 +78,10 @@ def run(
             if options.cluster is None:
                 workers = while_training.enter_context(processes.Crew(available, num_workers, settings))
             else:
+                terms = Terms(_key_of(path), settings, _recorded_kind(path))
+                joining = joined(options.cluster, options.cluster_options, options.security, terms, note)
                 with watch.at_once(), waiting(f"joining {options.cluster}", not options.is_quiet):
-                    workers = while_training.enter_context(joined(_joining(options.cluster, options, path), settings))
+                    workers = while_training.enter_context(joining)
             _Launch(study, path, until, options, available, workers, watch).train()
         watch.check()
         results = Results(workdir)
@@ -107,14 +110,16 @@ def find_workers(num_workers: int | None) -> tuple[devices.Devices, int]:
     return available, num_workers
 
 
-def _joining(cluster: str, options: RunOptions, path: Path) -> Joining:
-    """Says which cluster to join: for a study that has begun, with devices of its kind."""
-    key, kind = hashlib.sha256(os.fsencode(path.resolve())).hexdigest(), None
+def _key_of(path: Path) -> str:
+    """Returns a name of a work directory that says nothing of its place."""
+    return hashlib.sha256(os.fsencode(path.resolve())).hexdigest()
+
+
+def _recorded_kind(path: Path) -> tuple[str, str] | None:
+    """Returns platform and kind of the devices of a study that has begun."""
     recorded = store.find_existing(path)
-    if recorded is not None:
-        devices = recorded.document["launches"][-1].get("devices", {})
-        kind = (devices["platform"], devices["kind"]) if devices.get("platform") else None
-    return Joining(cluster, options.cluster_options, options.security, key, kind, note)
+    devices = {} if recorded is None else recorded.document["launches"][-1].get("devices", {})
+    return (devices["platform"], devices["kind"]) if devices.get("platform") else None
 
 
 def _watching(options: RunOptions) -> Watching:

@@ -143,7 +143,7 @@ def idle() -> Iterator[int]:
 def _crew(line: LossyLine, said: list[str] | None = None, patience: float = 30.0, key: str = "") -> ClusterCrew:
     key = key or uuid.uuid4().hex
     notify = (said if said is not None else []).append
-    return ClusterCrew(line, Terms(key, ServeSettings(None), None, patience), notify)  # type: ignore[arg-type]
+    return ClusterCrew(line, Terms(key, ServeSettings(None), None), notify, patience)  # type: ignore[arg-type]
 
 
 def _hear(crew: ClusterCrew, idle: int, number: int) -> dict[int, list[Any]]:

@@ -26,9 +26,8 @@ class RunOptions:
     """How a study is run; none of it is part of what the study is.
 
     `cluster` may be a client of Dask distributed, whose `security` is taken with it. With `is_told` nothing is said of
-    data and networks, because it has been. With `num_workers=0` everything runs in
-    this process, for debugging; if its backend has already started, its number of threads, and so the last bits, can no
-    longer be chosen.
+    data and networks, because it has been. With `num_workers=0` everything runs in this process, for debugging; if its
+    backend has already started, its number of threads, and so the last bits, can no longer be chosen.
 
     Raises:
         InputError: a value is out of bounds, or `is_tuned` is given with `width` or `form`.

@@ -83,10 +83,11 @@ class ClusterCrew:
     Args:
         line: to the scheduler of the cluster.
         notify: told what a person should know of the nodes.
+        patience: seconds in which a first node must be there.
     """
 
-    def __init__(self, line: SchedulerLine, terms: Terms, notify: Callable[[str], None]) -> None:
-        self.settings, self._notify = terms.settings, notify
+    def __init__(self, line: SchedulerLine, terms: Terms, notify: Callable[[str], None], patience: float) -> None:
+        self.settings, self._notify, self._patience = terms.settings, notify, patience
         self.members: dict[int, Member] = {}
         self._num_tickets = 0
         self._is_told_of_none = False
@@ -108,7 +109,7 @@ class ClusterCrew:
     def __enter__(self) -> Self:
         self._thread.start()
         try:
-            self._await(self._nodes.join())
+            self._await(self._nodes.join(self._patience))
         except BaseException:
             self._close()
             raise

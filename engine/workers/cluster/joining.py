@@ -12,11 +12,10 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...errors import InputError, one_line
 from ...user_code import cache_root
-from ..serving import ServeSettings
 from .crew import ClusterCrew
 from .names import NOT_INSTALLED, QUEUES, SCHEMES
 from .node import Terms
@@ -29,34 +28,21 @@ _ASK_EVERY = 10.0
 _NODE = ("--nthreads=1", "--memory-limit=0", "--host=127.0.0.1", "--no-dashboard")
 
 
-class Joining(NamedTuple):
-    """Which cluster to join, and for what.
-
-    Attributes:
-        name, options, security: as of `RunOptions`; without `security` connections are as Dask's configuration says.
-        key: of the work directory.
-        kind: platform and kind of the devices that the study has had.
-        notify: told what a person should know.
-    """
-
-    name: str
-    options: str | None
-    security: Any
-    key: str
-    kind: tuple[str, str] | None
-    notify: Callable[[str], None]
-
-
 @contextlib.contextmanager
-def joined(asked: Joining, settings: ServeSettings) -> Iterator[ClusterCrew]:
+def joined(
+    name: str, options: str | None, security: Any, terms: Terms, notify: Callable[[str], None]
+) -> Iterator[ClusterCrew]:
     """Joins a cluster, or starts one until the end of the block, and yields its workers.
 
     Raises InputError where it cannot be reached or started, or no node of it can be used.
+
+    Args:
+        name, options, security: as of `RunOptions`; without `security` connections are as Dask's configuration says.
+        notify: told what a person should know.
     """
-    name, options, security, key, kind, notify = asked
     # A queue may let jobs wait for days.
-    terms = Terms(key, settings, kind, math.inf if name in QUEUES else _FIRST_NODE)
-    with _scheduler(name, options, security) as line, ClusterCrew(line, terms, notify) as crew:
+    patience = math.inf if name in QUEUES else _FIRST_NODE
+    with _scheduler(name, options, security) as line, ClusterCrew(line, terms, notify, patience) as crew:
         yield crew
 
 

@@ -20,13 +20,11 @@ class Terms(NamedTuple):
         key: of the work directory: a launch takes the place of one of the same key.
         settings: of the workers; `num_sharing` is that of their host.
         kind: platform and kind of the devices that the study has had; None for those of the first node.
-        patience: seconds in which a first node must be there.
     """
 
     key: str
     settings: ServeSettings
     kind: tuple[str, str] | None
-    patience: float
 
 
 class Inbox:

@@ -44,7 +44,7 @@ class Nodes:
 
     def __init__(self, line: SchedulerLine, terms: Terms, say: Callable[[str], None], wake: Callable[[], None]) -> None:
         self._line, self._say, self._wake = line, say, wake
-        self._key, self._settings, self._kind, self._patience = terms
+        self._key, self._settings, self._kind = terms
         # Of the first node, as a launch by itself.
         self.launch: dict[str, Any] | None = None
         self._nodes: dict[str, Node] = {}
@@ -64,8 +64,8 @@ class Nodes:
         platform, kind = self._kind or ("", "")
         return Devices(platform, sum(node.description.devices.num_devices for node in self.in_order()), kind)
 
-    async def join(self) -> None:
-        """Waits for a first node; raises InputError where none comes that can be used."""
+    async def join(self, patience: float) -> None:
+        """Waits some seconds for a first node; raises InputError where none comes that can be used."""
         await self._line.open()
         began = time.monotonic()
         while True:
@@ -73,7 +73,7 @@ class Nodes:
                 await self._look()
             if self._nodes:
                 break
-            if time.monotonic() - began > self._patience + _PREPARING * bool(self._preparing):
+            if time.monotonic() - began > patience + _PREPARING * bool(self._preparing):
                 silent = [f"{address}: it does not answer" for address in self._preparing]
                 reasons = "; ".join([*self._refused.values(), *silent]) or "no worker of Dask has joined it"
                 raise InputError(f"the cluster at {self._line.address} has no node that can be used: {reasons}")
